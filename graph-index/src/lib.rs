@@ -1,0 +1,1 @@
+//! Typed, weighted association graphs as bytes, readable through petgraph's visit traits.

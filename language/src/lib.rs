@@ -1,0 +1,1 @@
+//! Text to knowledge: WordPiece, the static embedder, sentences and relations.

@@ -1,0 +1,1 @@
+//! The Python modules of Sutra.

@@ -1,0 +1,1 @@
+//! SIMD vector distances, exact and filtered top-k search over borrowed rows.
