@@ -1,1 +1,41 @@
 //! Typed, weighted association graphs as bytes, readable through petgraph's visit traits.
+//!
+//! A graph is encoded once and read in place, from memory or from a map: rows of both directions
+//! ([`GraphView`]), several such graphs as one ([`LayeredGraph`]), changes on top ([`Overlay`]).
+//! The crate opens no file and reads no clock. Nodes are `u32` numbers and edge types `u32` ids; what
+//! they stand for is the caller's business.
+//!
+//! ```
+//! use graph_index::{Associations, Edge, GraphBuilder, GraphView, LayeredGraph};
+//! use petgraph::algo::dijkstra;
+//!
+//! let mut builder = GraphBuilder::new();
+//! for (source, target, weight) in [(1, 2, 1.0), (2, 9, 1.0), (1, 9, 5.0)] {
+//!     builder.push(Edge { source, target, type_id: 0, weight, confidence: 0.9 });
+//! }
+//! let bytes = builder.finish()?;
+//!
+//! let graph = LayeredGraph::from(GraphView::parse(&bytes)?);
+//! assert_eq!(graph.out_edges(1).count(), 2);
+//! let distances = dijkstra(&graph, 1, None, |edge| edge.weight.weight);
+//! assert_eq!(distances[&9], 2.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod associations;
+mod builder;
+mod edge;
+mod format;
+mod layers;
+mod merge;
+mod overlay;
+mod view;
+pub mod visit;
+
+pub use associations::{Associations, Direction, EdgeId, EdgeWeight, Hop, LiveEdge, NodeEdges};
+pub use builder::{BuildError, GraphBuilder};
+pub use edge::{Edge, EdgeError, EdgeKey, RESERVED_NODE};
+pub use format::FormatError;
+pub use layers::{Layer, LayeredEdges, LayeredGraph, LayeredHops};
+pub use overlay::{Overlay, OverlayEdges, OverlayHops, Put};
+pub use view::{EdgeRef, GraphView, RowEdges, Side, ViewEdges};

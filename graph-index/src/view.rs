@@ -1,0 +1,455 @@
+//! Reading an encoded graph in place.
+//!
+//! Invariant: parsing looks at the header only, and every accessor stays within the bytes whatever
+//! they hold. Wrong bytes give missing or wrong edges, never a panic and never more edges in all than
+//! the header counts; finding out is the job of checksums outside and of [`GraphView::check`].
+
+use std::iter::FusedIterator;
+use std::slice;
+
+use zerocopy::FromBytes;
+use zerocopy::little_endian::U32;
+
+use crate::edge::{Edge, EdgeKey};
+use crate::format::{
+    FormatError, HEADER_BYTES, Header, IN_LISTED, MAGIC, OUT_LISTED, RECORD_BYTES, Record, VERSION,
+    column_bytes, directory_bytes,
+};
+
+/// Which end of its edges a row belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Edges that leave the node.
+    Out,
+    /// Edges that enter the node.
+    In,
+}
+
+/// An encoded graph, read in place.
+#[derive(Debug, Clone, Copy)]
+pub struct GraphView<'a> {
+    node_count: u32,
+    node_bound: u32,
+    outgoing: SideView<'a>,
+    incoming: SideView<'a>,
+}
+
+/// An edge of one view: its id and its fields.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EdgeRef {
+    /// Position in the order of `(source, target, type_id)`.
+    pub id: u32,
+    /// The node the edge leaves.
+    pub source: u32,
+    /// The node the edge enters.
+    pub target: u32,
+    /// The interned type.
+    pub type_id: u32,
+    /// How strong the association is.
+    pub weight: f32,
+    /// How far the association is believed.
+    pub confidence: f32,
+}
+
+impl EdgeRef {
+    /// `(source, target, type_id)`.
+    #[must_use]
+    pub const fn key(&self) -> EdgeKey {
+        (self.source, self.target, self.type_id)
+    }
+
+    /// The edge without its id.
+    #[must_use]
+    pub const fn edge(&self) -> Edge {
+        Edge {
+            source: self.source,
+            target: self.target,
+            type_id: self.type_id,
+            weight: self.weight,
+            confidence: self.confidence,
+        }
+    }
+}
+
+impl<'a> GraphView<'a> {
+    /// Reads the header of `bytes` and checks that the sections it describes fill them exactly.
+    ///
+    /// Any alignment will do; sections begin at multiples of eight, records at multiples of sixteen,
+    /// so bytes aligned to a cache line keep each record within one.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError`], any variant but `Interior`.
+    ///
+    /// # Complexity
+    ///
+    /// `O(1)`; nothing is allocated.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let too_short = FormatError::TooShort { found: bytes.len() };
+        let (header, body) = Header::ref_from_prefix(bytes).map_err(|_| too_short)?;
+        if header.magic != MAGIC {
+            return Err(FormatError::Magic { found: header.magic });
+        }
+        if header.version.get() != VERSION {
+            return Err(FormatError::Version { found: header.version.get() });
+        }
+        let flags = header.flags.get();
+        if flags & !(OUT_LISTED | IN_LISTED) != 0 {
+            return Err(FormatError::Header { field: "flags", found: u64::from(flags) });
+        }
+        for (field, found) in
+            [("reserved", u64::from(header.reserved.get())), ("padding", header.padding.get())]
+        {
+            if found != 0 {
+                return Err(FormatError::Header { field, found });
+            }
+        }
+        let edge_count = u64::from(header.edge_count.get());
+        let (out_listed, in_listed) = (flags & OUT_LISTED != 0, flags & IN_LISTED != 0);
+        let (out_rows, in_rows) = (header.out_rows.get(), header.in_rows.get());
+        let records_bytes = RECORD_BYTES * edge_count;
+        let expected = HEADER_BYTES
+            + 2 * records_bytes
+            + directory_bytes(u64::from(out_rows), out_listed)
+            + directory_bytes(u64::from(in_rows), in_listed);
+        if expected != bytes.len() as u64 || expected != header.length.get() {
+            return Err(FormatError::Length { expected, found: bytes.len() });
+        }
+        for (field, first, rows) in [
+            ("out_first", header.out_first.get(), out_rows),
+            ("in_first", header.in_first.get(), in_rows),
+        ] {
+            if first.checked_add(rows).is_none() {
+                return Err(FormatError::Header { field, found: u64::from(first) });
+            }
+        }
+        let mut rest = body;
+        let out_records = records(take(&mut rest, records_bytes));
+        let in_records = records(take(&mut rest, records_bytes));
+        let outgoing =
+            SideView::take(&mut rest, out_records, header.out_first.get(), out_rows, out_listed);
+        let incoming =
+            SideView::take(&mut rest, in_records, header.in_first.get(), in_rows, in_listed);
+        Ok(Self {
+            node_count: header.node_count.get(),
+            node_bound: header.node_bound.get(),
+            outgoing,
+            incoming,
+        })
+    }
+
+    /// Number of edges; their ids are `0..edge_count`.
+    #[must_use]
+    pub const fn edge_count(&self) -> u32 {
+        self.outgoing.records.len() as u32
+    }
+
+    /// Number of nodes with at least one edge here, as the header says.
+    #[must_use]
+    pub const fn node_count(&self) -> u32 {
+        self.node_count
+    }
+
+    /// One more than the largest node number with an edge here, as the header says; 0 without edges.
+    #[must_use]
+    pub const fn node_bound(&self) -> u32 {
+        self.node_bound
+    }
+
+    /// The edges that leave `node`, by `(target, type_id)`: ascending edge ids.
+    #[must_use]
+    pub fn out_edges(&self, node: u32) -> RowEdges<'a> {
+        RowEdges { view: *self, node, row: self.row(node, Side::Out) }
+    }
+
+    /// The edges that enter `node`, by `(source, type_id)`: ascending edge ids too.
+    #[must_use]
+    pub fn in_edges(&self, node: u32) -> RowEdges<'a> {
+        RowEdges { view: *self, node, row: self.row(node, Side::In) }
+    }
+
+    /// The edge with that id.
+    ///
+    /// # Complexity
+    ///
+    /// A binary search for the source, over the rows.
+    #[must_use]
+    pub fn edge(&self, edge_id: u32) -> Option<EdgeRef> {
+        let record = self.outgoing.records.get(edge_id as usize)?;
+        let ends_after = self.outgoing.offsets.partition_point(|offset| offset.get() <= edge_id);
+        let source = self.outgoing.node_at(ends_after.checked_sub(1)?)?;
+        let hop = RowHop::new(record, edge_id);
+        Some(hop.outgoing_edge(source, record))
+    }
+
+    /// The id of the edge with that key.
+    #[must_use]
+    pub fn find(&self, source: u32, target: u32, type_id: u32) -> Option<u32> {
+        let row = self.row(source, Side::Out);
+        let records = row.records.as_slice();
+        let position = records
+            .binary_search_by_key(&(target, type_id), |record| {
+                (record.neighbor.get(), record.type_id.get())
+            })
+            .ok()?;
+        Some(row.next_id + position as u32)
+    }
+
+    /// All edges, by id.
+    #[must_use]
+    pub fn edges(&self) -> ViewEdges<'a> {
+        let mut rows = self.outgoing.rows(Side::Out);
+        let row = rows.next();
+        ViewEdges { rows, row, view: *self }
+    }
+
+    pub(crate) const fn side(&self, side: Side) -> &SideView<'a> {
+        match side {
+            Side::Out => &self.outgoing,
+            Side::In => &self.incoming,
+        }
+    }
+
+    /// The hops of one node on one side.
+    pub(crate) fn row(&self, node: u32, side: Side) -> Row<'a> {
+        self.side(side).row(node, side)
+    }
+
+    /// Every non-empty row of one side; together they hold each record at most once.
+    pub(crate) fn rows(&self, side: Side) -> Rows<'a> {
+        self.side(side).rows(side)
+    }
+
+    /// Completes a hop of `node`'s row to an edge; `None` where the edge id points nowhere.
+    pub(crate) fn complete(&self, node: u32, side: Side, hop: RowHop) -> Option<EdgeRef> {
+        let record = self.outgoing.records.get(hop.edge as usize)?;
+        Some(match side {
+            Side::Out => hop.outgoing_edge(node, record),
+            Side::In => EdgeRef {
+                id: hop.edge,
+                source: hop.neighbor,
+                target: node,
+                type_id: hop.type_id,
+                weight: f32::from_bits(record.last.get()),
+                confidence: hop.confidence,
+            },
+        })
+    }
+}
+
+fn take<'a>(rest: &mut &'a [u8], bytes: u64) -> &'a [u8] {
+    // The lengths were summed and compared with the length of the bytes before the first take.
+    let (head, tail) = rest.split_at(bytes as usize);
+    *rest = tail;
+    head
+}
+
+fn records(bytes: &[u8]) -> &[Record] {
+    <[Record]>::ref_from_bytes(bytes).expect("a whole number of records, of alignment one")
+}
+
+fn numbers(bytes: &[u8], count: usize) -> &[U32] {
+    let column = <[U32]>::ref_from_bytes(bytes).expect("a whole number of words, of alignment one");
+    &column[..count]
+}
+
+/// One side: its records, and the directory that finds a node's row among them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SideView<'a> {
+    records: &'a [Record],
+    /// Row `r` is `records[offsets[r]..offsets[r + 1]]`; there is always one offset.
+    offsets: &'a [U32],
+    /// The node of each row, ascending; `None` where row `r` belongs to `first + r`.
+    nodes: Option<&'a [U32]>,
+    first: u32,
+}
+
+impl<'a> SideView<'a> {
+    fn take(
+        rest: &mut &'a [u8],
+        records: &'a [Record],
+        first: u32,
+        rows: u32,
+        listed: bool,
+    ) -> Self {
+        let rows = rows as usize;
+        let offsets = numbers(take(rest, column_bytes(rows as u64 + 1)), rows + 1);
+        let nodes = listed.then(|| numbers(take(rest, column_bytes(rows as u64)), rows));
+        Self { records, offsets, nodes, first }
+    }
+
+    fn node_at(&self, row: usize) -> Option<u32> {
+        match self.nodes {
+            Some(nodes) => nodes.get(row).map(|node| node.get()),
+            // `first + rows` fits, as `parse` has checked.
+            None => (row + 1 < self.offsets.len()).then(|| self.first + row as u32),
+        }
+    }
+
+    fn row_of(&self, node: u32) -> Option<usize> {
+        match self.nodes {
+            Some(nodes) => nodes.binary_search_by_key(&node, |listed| listed.get()).ok(),
+            None => node.checked_sub(self.first).map(|row| row as usize),
+        }
+    }
+
+    fn row(&self, node: u32, side: Side) -> Row<'a> {
+        let found = self.row_of(node).and_then(|row| {
+            let start = self.offsets.get(row)?.get();
+            let end = self.offsets.get(row.checked_add(1)?)?.get();
+            Some((start, self.records.get(start as usize..end as usize)?))
+        });
+        let (start, records) = found.unwrap_or((0, &[]));
+        Row { records: records.iter(), next_id: start, side }
+    }
+
+    fn rows(&self, side: Side) -> Rows<'a> {
+        Rows { directory: *self, side, next_row: 0, next_record: 0 }
+    }
+}
+
+/// One step along an edge, as a row holds it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct RowHop {
+    pub(crate) neighbor: u32,
+    pub(crate) type_id: u32,
+    pub(crate) confidence: f32,
+    pub(crate) edge: u32,
+}
+
+impl RowHop {
+    fn new(record: &Record, edge: u32) -> Self {
+        Self {
+            neighbor: record.neighbor.get(),
+            type_id: record.type_id.get(),
+            confidence: record.confidence.get(),
+            edge,
+        }
+    }
+
+    fn outgoing_edge(self, source: u32, record: &Record) -> EdgeRef {
+        EdgeRef {
+            id: self.edge,
+            source,
+            target: self.neighbor,
+            type_id: self.type_id,
+            weight: f32::from_bits(record.last.get()),
+            confidence: self.confidence,
+        }
+    }
+}
+
+/// The hops of one row, by `(neighbor, type_id)`.
+#[derive(Debug, Clone)]
+pub(crate) struct Row<'a> {
+    records: slice::Iter<'a, Record>,
+    /// Edge id of the next record, on the out-side.
+    next_id: u32,
+    side: Side,
+}
+
+impl Iterator for Row<'_> {
+    type Item = RowHop;
+
+    #[inline]
+    fn next(&mut self) -> Option<RowHop> {
+        let record = self.records.next()?;
+        Some(match self.side {
+            Side::Out => {
+                let hop = RowHop::new(record, self.next_id);
+                self.next_id += 1;
+                hop
+            }
+            Side::In => RowHop::new(record, record.last.get()),
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.records.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Row<'_> {}
+
+/// The non-empty rows of one side with their nodes, each beginning no earlier than the last ended:
+/// overlapping rows, which only wrong bytes have, are cut, so that a pass over all stays linear.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows<'a> {
+    directory: SideView<'a>,
+    side: Side,
+    next_row: usize,
+    next_record: usize,
+}
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = (u32, Row<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let row = self.next_row;
+            let node = self.directory.node_at(row)?;
+            let end = self.directory.offsets.get(row + 1)?.get() as usize;
+            let start = (self.directory.offsets[row].get() as usize).max(self.next_record);
+            self.next_row += 1;
+            let Some(records) = self.directory.records.get(start..end) else { continue };
+            if records.is_empty() {
+                continue;
+            }
+            self.next_record = end;
+            let row = Row { records: records.iter(), next_id: start as u32, side: self.side };
+            return Some((node, row));
+        }
+    }
+}
+
+/// Edges of one row; see [`GraphView::out_edges`] and [`GraphView::in_edges`].
+#[derive(Debug, Clone)]
+pub struct RowEdges<'a> {
+    view: GraphView<'a>,
+    node: u32,
+    row: Row<'a>,
+}
+
+impl Iterator for RowEdges<'_> {
+    type Item = EdgeRef;
+
+    fn next(&mut self) -> Option<EdgeRef> {
+        let (view, node, side) = (self.view, self.node, self.row.side);
+        self.row.find_map(|hop| view.complete(node, side, hop))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        // An in-side record of wrong bytes may name no edge, so the row's length is only a bound.
+        (0, Some(self.row.len()))
+    }
+}
+
+impl FusedIterator for RowEdges<'_> {}
+
+/// All edges of a view, by id; see [`GraphView::edges`].
+#[derive(Debug, Clone)]
+pub struct ViewEdges<'a> {
+    view: GraphView<'a>,
+    rows: Rows<'a>,
+    row: Option<(u32, Row<'a>)>,
+}
+
+impl Iterator for ViewEdges<'_> {
+    type Item = EdgeRef;
+
+    fn next(&mut self) -> Option<EdgeRef> {
+        loop {
+            let (node, row) = self.row.as_mut()?;
+            if let Some(hop) = row.next() {
+                return self.view.complete(*node, Side::Out, hop);
+            }
+            self.row = self.rows.next();
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.view.edge_count() as usize))
+    }
+}
+
+impl FusedIterator for ViewEdges<'_> {}
