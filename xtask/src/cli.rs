@@ -1,0 +1,126 @@
+//! The command line of `cargo xtask`: which commands there are, and their arguments.
+//!
+//! Invariant: it holds no behaviour, so that the README check can parse a command without running it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Developer commands of the workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Each developer command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes `.venv`, the embedder's model and the wheel; a second run is instant
+    Setup,
+    /// Learns real knowledge, asks, survives a kill -9, asks again
+    Demo(DemoArguments),
+    /// Runs every lint and test, and sums up
+    Test(TestArguments),
+    /// Checks the layers, headers, links and left-over markers
+    Tidy,
+    /// Makes the full WordNet data set from public packages
+    Data(DataArguments),
+    /// Makes the WordNet slice that the repository carries
+    Slice(SliceArguments),
+    /// Measures the store and writes JSON to benches/out
+    Bench(BenchArguments),
+    /// Kills writers at random and checks what they acknowledged
+    Crash(CrashArguments),
+    /// Does what the continuous integration does: runs .ci/run
+    Ci,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// All of WordNet instead of the slice
+    #[arg(long)]
+    pub(crate) full: bool,
+}
+
+/// Arguments of `test`.
+#[derive(Debug, Args)]
+pub(crate) struct TestArguments {
+    /// Also measure line coverage, and fail under 95 %
+    #[arg(long)]
+    pub(crate) coverage: bool,
+    /// Only the named step; may be given several times (`--list` names them)
+    #[arg(long, value_name = "STEP")]
+    pub(crate) only: Vec<String>,
+    /// Print the names of the steps and stop
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+/// Arguments of `data`.
+#[derive(Debug, Args)]
+pub(crate) struct DataArguments {
+    /// Where to put it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// A folder that holds WordNet's `data.noun`, `data.verb`, `data.adj` and `data.adv`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) source: Option<PathBuf>,
+    /// Make it even where a full data set is found
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+    /// Leave the vectors out (needs no wheel)
+    #[arg(long)]
+    pub(crate) no_vectors: bool,
+}
+
+/// Arguments of `slice`.
+#[derive(Debug, Args)]
+pub(crate) struct SliceArguments {
+    /// Only compare with what the repository carries
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    /// The data set; the full one where it is found, else the slice
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Run the criterion benches of the crates first
+    #[arg(long)]
+    pub(crate) criterion: bool,
+}
+
+/// Arguments of `crash`.
+#[derive(Debug, Args)]
+pub(crate) struct CrashArguments {
+    /// The first seed
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// How many seeds, counted up from the first
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn crash_refuses_to_run_no_seed() {
+        assert!(Cli::try_parse_from(["cargo xtask", "crash", "--count", "0"]).is_err());
+        assert!(Cli::try_parse_from(["cargo xtask", "crash", "--count", "1"]).is_ok());
+    }
+}

@@ -1,0 +1,114 @@
+//! Finding a Python that the project can use, and making the virtual environment with it.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::process;
+use crate::stamp::{Fingerprint, Stamp};
+use crate::workspace::Workspace;
+
+/// The oldest Python that the wheel (abi3) and its types support.
+const MINIMUM: (u32, u32) = (3, 11);
+
+/// Names to try, in this order: what the user calls `python3` first.
+const NAMES: [&str; 6] =
+    ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python"];
+
+/// Prints the version, after importing what `-m venv` needs (Debian ships both apart).
+const PROBE: &str =
+    "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2], sys.executable)";
+
+/// Makes `.venv` with the pinned packages of requirements-dev.txt, unless it is there already.
+///
+/// # Errors
+///
+/// When no Python will do, or pip fails.
+pub(crate) fn make_venv(workspace: &Workspace) -> Result<()> {
+    let mut fingerprint = Fingerprint::new();
+    fingerprint.add_path(workspace.root(), "requirements-dev.txt")?;
+    fingerprint.add(workspace.root().as_os_str().as_encoded_bytes());
+    let stamp = Stamp::new(&workspace.venv().join("stamps"), "requirements");
+    if stamp.is(fingerprint) && works(workspace) {
+        return Ok(());
+    }
+    if !works(workspace) {
+        let python = find()?;
+        println!("making .venv with {}", python.to_string_lossy());
+        if workspace.venv().exists() {
+            fs::remove_dir_all(workspace.venv()).context("removing the broken .venv")?;
+        }
+        let mut command = process::command(workspace, python);
+        process::run(command.args(["-m", "venv", ".venv"]))?;
+    }
+    let mut install = process::python(workspace);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    process::run(install.args(["--require-hashes", "--requirement", "requirements-dev.txt"]))?;
+    stamp.set(fingerprint)
+}
+
+/// Whether the Python in `.venv` starts, is new enough, and belongs to this checkout.
+fn works(workspace: &Workspace) -> bool {
+    workspace.venv_bin("python").exists()
+        && process::output(process::python(workspace).args(["-c", PROBE]))
+            .is_ok_and(|printed| new_enough(&printed))
+}
+
+/// A Python of the machine that is new enough and can make virtual environments.
+fn find() -> Result<OsString> {
+    let chosen = env::var_os("SUTRA_PYTHON");
+    let names: Vec<OsString> = match &chosen {
+        Some(python) => vec![python.clone()],
+        None => NAMES.iter().map(OsString::from).collect(),
+    };
+    let mut seen = Vec::new();
+    for name in names {
+        match process::output(Command::new(&name).args(["-c", PROBE])) {
+            Ok(printed) if new_enough(&printed) => return Ok(name),
+            Ok(printed) => seen.push(format!("{} is {}", name.to_string_lossy(), printed.trim())),
+            Err(error) => {
+                let text = format!("{error:#}");
+                if !text.starts_with("could not start") || chosen.is_some() {
+                    let reason = text.lines().last().unwrap_or_default();
+                    seen.push(format!("{}: {reason}", name.to_string_lossy()));
+                }
+            }
+        }
+    }
+    let (major, minor) = MINIMUM;
+    let seen = if seen.is_empty() { "none was found".to_owned() } else { seen.join("; ") };
+    bail!(
+        "this needs Python {major}.{minor} or newer with its venv and ensurepip modules ({seen}); \
+         install it (on Debian or Ubuntu: apt-get install python3 python3-venv), or set SUTRA_PYTHON \
+         to one"
+    )
+}
+
+/// Whether the probe's line starts with a version of at least [`MINIMUM`].
+fn new_enough(printed: &str) -> bool {
+    let version = printed.split_whitespace().next().unwrap_or_default();
+    let mut numbers = version.split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= MINIMUM,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert!(new_enough("3.11 /usr/bin/python3"));
+        assert!(new_enough("3.14 x"));
+        assert!(new_enough("4.0 x"));
+        assert!(!new_enough("3.9 x"));
+        assert!(!new_enough("2.7 x"));
+        assert!(!new_enough(""));
+        assert!(!new_enough("three.eleven"));
+    }
+}
