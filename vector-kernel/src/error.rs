@@ -1,0 +1,93 @@
+//! What can be refused: the shape of an index, a query, or a row that turns out to hold no number.
+//!
+//! Invariant: every variant carries the values a caller needs to say what to do next.
+
+use crate::rows::Encoding;
+
+/// Why a [`FlatIndex`](crate::FlatIndex) can't be laid over the given rows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// The dimension is zero or above [`MAX_DIM`](crate::MAX_DIM).
+    #[error("dimension {dim} is not in 1..={}", crate::MAX_DIM)]
+    Dimension {
+        /// The dimension asked for.
+        dim: usize,
+    },
+    /// The rows' length is not a whole number of rows.
+    #[error("{found} elements are not a whole number of rows of {row} elements")]
+    PartialRow {
+        /// Elements in one row.
+        row: usize,
+        /// Elements given.
+        found: usize,
+    },
+    /// More rows than `u32` ordinals can name.
+    #[error("{rows} rows exceed the {} that an ordinal can name", u32::MAX)]
+    TooManyRows {
+        /// Rows given.
+        rows: usize,
+    },
+    /// Not one inverse norm a row.
+    #[error("expected one inverse norm for each of {expected} rows, found {found}")]
+    InverseNorms {
+        /// Rows of the index.
+        expected: usize,
+        /// Inverse norms given.
+        found: usize,
+    },
+}
+
+/// Why a query, or a vector to be stored, is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The vector has another dimension than the index.
+    #[error("expected a vector of dimension {expected}, found {found}")]
+    Dimension {
+        /// Dimension of the index.
+        expected: usize,
+        /// Dimension of the vector.
+        found: usize,
+    },
+    /// A batch whose length is not a whole number of queries.
+    #[error("{found} elements are not a whole number of queries of {query} elements")]
+    PartialQuery {
+        /// Elements in one query.
+        query: usize,
+        /// Elements given.
+        found: usize,
+    },
+    /// A component of the vector is NaN or infinite.
+    #[error("component {index} is {value}, not a finite number")]
+    NotFinite {
+        /// Position of the first such component (in a batch: in the whole batch).
+        index: usize,
+        /// Its value.
+        value: f32,
+    },
+    /// The query is encoded otherwise than the rows.
+    #[error("{rows} rows can't be compared with a query of {query}")]
+    Encoding {
+        /// Encoding of the rows.
+        rows: Encoding,
+        /// Encoding of the query.
+        query: Encoding,
+    },
+    /// The ordinal is not in the index.
+    #[error("ordinal {ordinal} is not below the index's length {len}")]
+    Ordinal {
+        /// The ordinal asked for.
+        ordinal: u32,
+        /// Rows of the index.
+        len: usize,
+    },
+    /// A row read by the search holds NaN or infinity, which no valid row does.
+    ///
+    /// It is an error and not a skipped row because it means that the rows are damaged.
+    #[error("row {ordinal} holds a component that is not a finite number")]
+    RowNotFinite {
+        /// The lowest such ordinal among the rows searched.
+        ordinal: u32,
+    },
+}

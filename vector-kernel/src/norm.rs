@@ -1,0 +1,73 @@
+//! Inverse norms, and the check that a vector may be stored or asked for.
+//!
+//! Invariant: a stored inverse norm and one computed during a scan are the same bits.
+
+use crate::{
+    QueryError,
+    kernels::{Isa, float::Element, wide},
+};
+
+/// Returns 1 / |`vector`|, and 0 for the zero vector.
+///
+/// The squares are summed in `f64` in a fixed order, so that the result is the same on every
+/// machine and no finite vector over- or underflows. An inverse beyond `f32` (of a norm below
+/// 2.9e-39) is `f32::MAX`; NaN if the vector is not finite.
+///
+/// ```
+/// assert_eq!(vector_kernel::inverse_norm(&[3.0, 4.0]), 0.2);
+/// assert_eq!(vector_kernel::inverse_norm(&[0.0, 0.0]), 0.0);
+/// assert_eq!(vector_kernel::inverse_norm(&[1e30, 0.0]), 1e-30);
+/// ```
+#[must_use]
+pub fn inverse_norm(vector: &[f32]) -> f32 {
+    inverse_norm_of(Isa::detect(), vector)
+}
+
+pub(crate) fn inverse_norm_of<E: Element>(isa: Isa, vector: &[E]) -> f32 {
+    inverse_root(wide::sum_of_squares(isa, vector))
+}
+
+/// 1 / sqrt(`sum`) under the rules of [`inverse_norm`].
+pub(crate) fn inverse_root(sum: f64) -> f32 {
+    if sum == 0.0 {
+        0.0
+    } else if sum.is_finite() {
+        ((1.0 / sum.sqrt()) as f32).min(f32::MAX)
+    } else {
+        f32::NAN
+    }
+}
+
+/// Checks that `vector` has dimension `dim` and finite components.
+///
+/// # Errors
+///
+/// [`QueryError::Dimension`], or [`QueryError::NotFinite`] naming the first such component.
+///
+/// ```
+/// use vector_kernel::{QueryError, validate};
+///
+/// assert_eq!(validate(&[1.0, 2.0], 2), Ok(()));
+/// assert_eq!(
+///     validate(&[1.0, f32::INFINITY], 2),
+///     Err(QueryError::NotFinite { index: 1, value: f32::INFINITY }),
+/// );
+/// ```
+pub fn validate(vector: &[f32], dim: usize) -> Result<(), QueryError> {
+    if vector.len() != dim {
+        return Err(QueryError::Dimension { expected: dim, found: vector.len() });
+    }
+    finite(vector)
+}
+
+/// Checks that all of `values` are finite.
+pub(crate) fn finite(values: &[f32]) -> Result<(), QueryError> {
+    // Without an early exit this is a handful of vector instructions.
+    if values.iter().fold(true, |all, value| all & value.is_finite()) {
+        return Ok(());
+    }
+    match values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        Some((index, &value)) => Err(QueryError::NotFinite { index, value }),
+        None => Ok(()),
+    }
+}

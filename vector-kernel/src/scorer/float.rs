@@ -1,0 +1,156 @@
+//! Scores of `f32` and `f16` rows.
+//!
+//! The fixed-order `f32` sum is final wherever it is sound. Where it might not be, because it
+//! overflowed or because the vectors are so large or small that it could have, the score is
+//! computed anew in `f64`. Which of the two applies depends on the two vectors alone.
+//!
+//! Invariant: a score is finite, or the row is reported.
+
+use crate::{
+    Metric,
+    kernels::{
+        Isa,
+        float::{BLOCK, Block, Element, OneQuery, Pick, Product, SquaredDifference},
+        wide,
+    },
+    norm::inverse_norm_of,
+    scorer::Scorer,
+};
+
+/// Norms within these bounds keep the `f32` dot product clear of overflow, and its underflowed
+/// terms below one part in 2⁸⁰ of the product of norms.
+const SOUND_INVERSE_NORMS: std::ops::RangeInclusive<f32> = 2.328_306_4e-10..=4_294_967_296.0;
+
+/// A squared distance below this may be the remains of an underflow.
+const SMALLEST_SOUND_SQUARE: f32 = 7.888_609e-31;
+
+/// Scores rows of `E` against `f32` queries.
+pub(crate) struct FloatScorer<'a, E> {
+    isa: Isa,
+    metric: Metric,
+    rows: &'a [E],
+    dim: usize,
+    inverse_norms: Option<&'a [f32]>,
+    queries: Vec<Prepared<'a>>,
+}
+
+/// A query and its inverse norm.
+struct Prepared<'a> {
+    values: &'a [f32],
+    inverse_norm: f32,
+}
+
+impl<'a, E: Element> FloatScorer<'a, E> {
+    /// `queries` holds whole queries, back to back, of finite components.
+    pub(crate) fn new(
+        isa: Isa,
+        metric: Metric,
+        rows: &'a [E],
+        dim: usize,
+        inverse_norms: Option<&'a [f32]>,
+        queries: &'a [f32],
+    ) -> Self {
+        let queries = queries
+            .chunks_exact(dim)
+            .map(|values| Prepared { values, inverse_norm: inverse_norm_of(isa, values) })
+            .collect();
+        Self { isa, metric, rows, dim, inverse_norms, queries }
+    }
+
+    fn cosines(&self, pick: Pick<'_>, out: &mut [[f32; BLOCK]]) -> Result<(), u32> {
+        let block = self.block(pick);
+        let mut inverse_norms = [0.0; BLOCK];
+        for (i, inverse_norm) in inverse_norms[..pick.len()].iter_mut().enumerate() {
+            *inverse_norm = match self.inverse_norms {
+                Some(stored) => stored[pick.ordinal(i) as usize],
+                None => inverse_norm_of(self.isa, block.row(i)),
+            };
+        }
+        for (query, out) in self.queries.iter().zip(out) {
+            let q = query.inverse_norm;
+            let q_is_sound = SOUND_INVERSE_NORMS.contains(&q);
+            for (i, (score, &x)) in out[..pick.len()].iter_mut().zip(&inverse_norms).enumerate() {
+                let dot = *score;
+                *score = if q_is_sound && SOUND_INVERSE_NORMS.contains(&x) && dot.is_finite() {
+                    (dot * q * x).clamp(-1.0, 1.0) + 0.0
+                } else {
+                    let row = block.row(i);
+                    let norms = wide::sum_of_squares(self.isa, query.values).sqrt()
+                        * wide::sum_of_squares(self.isa, row).sqrt();
+                    let cosine =
+                        if norms == 0.0 { 0.0 } else { wide::dot(query.values, row) / norms };
+                    finite(cosine.clamp(-1.0, 1.0), pick.ordinal(i))?
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn dots(&self, pick: Pick<'_>, out: &mut [[f32; BLOCK]]) -> Result<(), u32> {
+        for (query, out) in self.queries.iter().zip(out) {
+            for (i, score) in out[..pick.len()].iter_mut().enumerate() {
+                if !score.is_finite() {
+                    let dot = wide::dot(query.values, self.block(pick).row(i));
+                    *score = finite(dot, pick.ordinal(i))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn distances(&self, pick: Pick<'_>, out: &mut [[f32; BLOCK]]) -> Result<(), u32> {
+        for (query, out) in self.queries.iter().zip(out) {
+            for (i, score) in out[..pick.len()].iter_mut().enumerate() {
+                *score = if score.is_finite() && *score >= SMALLEST_SOUND_SQUARE {
+                    -score.sqrt()
+                } else {
+                    let square = wide::squared_distance(query.values, self.block(pick).row(i));
+                    finite(-square.sqrt(), pick.ordinal(i))?
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn block<'p>(&self, pick: Pick<'p>) -> Block<'p, E>
+    where
+        'a: 'p,
+    {
+        Block { rows: self.rows, width: self.dim, pick }
+    }
+}
+
+/// `score` as `f32`, saturated; the row's ordinal if it isn't finite.
+fn finite(score: f64, ordinal: u32) -> Result<f32, u32> {
+    if !score.is_finite() {
+        return Err(ordinal);
+    }
+    Ok((score as f32).clamp(f32::MIN, f32::MAX) + 0.0)
+}
+
+impl<E: Element> Scorer for FloatScorer<'_, E> {
+    fn queries(&self) -> usize {
+        self.queries.len()
+    }
+
+    fn score(&self, pick: Pick<'_>, out: &mut [[f32; BLOCK]]) -> Result<(), u32> {
+        let block = self.block(pick);
+        for (query, out) in self.queries.iter().zip(out.iter_mut()) {
+            let query = query.values;
+            let out = &mut out[..pick.len()];
+            match self.metric {
+                Metric::Cosine | Metric::Dot => {
+                    self.isa.run(OneQuery { query, block, out, term: Product });
+                }
+                Metric::Euclidean => {
+                    self.isa.run(OneQuery { query, block, out, term: SquaredDifference });
+                }
+            }
+        }
+        match self.metric {
+            Metric::Cosine => self.cosines(pick, out),
+            Metric::Dot => self.dots(pick, out),
+            Metric::Euclidean => self.distances(pick, out),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Which rows a search may return, as runs of consecutive ordinals.
+//!
+//! Invariant: runs come in ascending order, are disjoint and not empty, and stay inside the range
+//! asked for, whatever ordinals the bitmap holds.
+
+use std::ops::Range;
+
+use roaring::RoaringBitmap;
+
+/// The ordinals that a search considers. Ordinals beyond the index are ignored.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Selection<'a> {
+    /// Every row.
+    #[default]
+    All,
+    /// The rows in the bitmap.
+    Only(&'a RoaringBitmap),
+    /// The rows not in the bitmap (tombstones, say).
+    Except(&'a RoaringBitmap),
+}
+
+impl Selection<'_> {
+    /// How many of the ordinals below `len` are selected.
+    pub(crate) fn count(&self, len: u32) -> u64 {
+        match self {
+            Self::All => u64::from(len),
+            Self::Only(bitmap) => bitmap.range_cardinality(..len),
+            Self::Except(bitmap) => u64::from(len) - bitmap.range_cardinality(..len),
+        }
+    }
+
+    /// Calls `visit` with each run of selected ordinals within `range`, until it fails.
+    pub(crate) fn try_for_each_run<E>(
+        &self,
+        range: Range<u32>,
+        mut visit: impl FnMut(Range<u32>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let bitmap = match self {
+            Self::All => return visit(range),
+            Self::Only(bitmap) | Self::Except(bitmap) => bitmap,
+        };
+        let mut present = bitmap.range(range.clone());
+        let mut runs = std::iter::from_fn(|| present.next_range())
+            .map(|run| *run.start()..run.end().saturating_add(1).min(range.end))
+            .take_while(|run| !run.is_empty());
+        if matches!(self, Self::Only(_)) {
+            return runs.try_for_each(visit);
+        }
+        let mut start = range.start;
+        runs.try_for_each(|run| {
+            let gap = start..run.start;
+            start = run.end;
+            if gap.is_empty() { Ok(()) } else { visit(gap) }
+        })?;
+        if start < range.end { visit(start..range.end) } else { Ok(()) }
+    }
+}
