@@ -1,0 +1,148 @@
+//! Reads frames, and looks for proof behind a bad one.
+//!
+//! Invariant: nothing read here is trusted before its checksum has been checked, and no buffer grows
+//! beyond what the file holds.
+
+use std::io;
+
+use super::frame::{FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FrameHeader};
+use crate::fs::File;
+
+/// The first read of a window; larger ones follow if there is more to read.
+const FIRST_READ_BYTES: usize = 4 << 10;
+
+/// The size of the reads in a long replay, and in a search.
+const READ_BYTES: usize = 256 << 10;
+
+/// A stretch of a file, read ahead so that small frames cost no system call each.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    bytes: Vec<u8>,
+    /// Where in the file the stretch starts.
+    offset: u64,
+    /// How many of the bytes were read.
+    filled: usize,
+    next_read: usize,
+}
+
+impl Window {
+    /// Forgets what was read, since the file may have changed.
+    pub(super) fn forget(&mut self) {
+        self.filled = 0;
+        self.next_read = FIRST_READ_BYTES;
+    }
+
+    /// Gives back the memory that a large frame took.
+    pub(super) fn shrink(&mut self) {
+        if self.bytes.len() > READ_BYTES {
+            self.bytes.truncate(READ_BYTES);
+            self.bytes.shrink_to_fit();
+            self.filled = self.filled.min(READ_BYTES);
+        }
+    }
+
+    fn holds(&self, offset: u64, len: usize) -> bool {
+        offset >= self.offset && offset + len as u64 <= self.offset + self.filled as u64
+    }
+
+    /// The `len` bytes at `offset`, or as many as the file has there.
+    fn get(&mut self, file: &dyn File, offset: u64, len: usize) -> io::Result<&[u8]> {
+        if !self.holds(offset, len) {
+            let wanted = len.max(self.next_read);
+            self.next_read = (self.next_read * 4).clamp(FIRST_READ_BYTES, READ_BYTES);
+            if self.bytes.len() < wanted {
+                self.bytes.resize(wanted, 0);
+            }
+            self.filled = 0;
+            self.filled = file.read_at(&mut self.bytes[..wanted], offset)?;
+            self.offset = offset;
+        }
+        let start = (offset - self.offset) as usize;
+        Ok(&self.bytes[start..self.filled.min(start + len)])
+    }
+}
+
+/// What is at the place where a frame may be.
+#[derive(Debug)]
+pub(super) enum Read<'a> {
+    /// A frame that passes its checksums, and its payload.
+    Frame(FrameHeader, &'a [u8]),
+    /// Zeros in place of a header, or the end of the file.
+    Blank,
+    /// Anything else; says what.
+    Bad(&'static str),
+}
+
+/// Reads what is at `offset` of the log with this `salt`.
+pub(super) fn read_frame<'a>(
+    window: &'a mut Window,
+    file: &dyn File,
+    salt: u64,
+    offset: u64,
+) -> io::Result<Read<'a>> {
+    let bytes = window.get(file, offset, FRAME_HEADER_BYTES)?;
+    if is_zero(bytes) {
+        return Ok(Read::Blank);
+    }
+    let Some(header) = FrameHeader::decode(bytes, salt, offset) else {
+        return Ok(Read::Bad("a frame header that fails its checksum"));
+    };
+    let len = FRAME_HEADER_BYTES + header.payload_bytes as usize;
+    if !window.holds(offset, len) && file.len()?.saturating_sub(offset) < len as u64 {
+        return Ok(Read::Bad("a frame that the end of the file cuts off"));
+    }
+    let bytes = window.get(file, offset, len)?;
+    if bytes.len() < len {
+        return Ok(Read::Bad("a frame that the end of the file cuts off"));
+    }
+    let payload = &bytes[FRAME_HEADER_BYTES..];
+    if crc32c::crc32c(payload) != header.payload_crc {
+        return Ok(Read::Bad("a payload that fails its checksum"));
+    }
+    Ok(Read::Frame(header, payload))
+}
+
+/// What a search of the rest of a log found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// The offset of the first frame header that says that the missing transaction was durable.
+    pub(super) proof: Option<u64>,
+    /// The end of the last byte that is not zero; not below the offset that the search began at.
+    pub(super) used_until: u64,
+}
+
+/// Looks from `offset` to the end of the file for proof that the transaction `missing_lsn` was
+/// durable.
+pub(super) fn search(
+    file: &dyn File,
+    salt: u64,
+    offset: u64,
+    missing_lsn: u64,
+) -> io::Result<Rest> {
+    let mut rest = Rest { proof: None, used_until: offset };
+    let mut buffer = vec![0; READ_BYTES];
+    let mut start = offset;
+    loop {
+        let filled = file.read_at(&mut buffer, start)?;
+        let bytes = &buffer[..filled];
+        if let Some(last) = bytes.iter().rposition(|&byte| byte != 0) {
+            rest.used_until = rest.used_until.max(start + last as u64 + 1);
+        }
+        let headers = filled.saturating_sub(FRAME_HEADER_BYTES - 1).div_ceil(FRAME_ALIGNMENT);
+        for at in (0..headers).map(|index| index * FRAME_ALIGNMENT) {
+            let header = FrameHeader::decode(&bytes[at..], salt, start + at as u64);
+            if header.is_some_and(|header| header.synced_lsn >= missing_lsn) {
+                rest.proof = Some(start + at as u64);
+                return Ok(rest);
+            }
+        }
+        if filled < buffer.len() {
+            return Ok(rest);
+        }
+        start += (headers * FRAME_ALIGNMENT) as u64;
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
+}
