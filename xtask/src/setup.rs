@@ -15,10 +15,10 @@ use crate::stamp::{Fingerprint, Stamp};
 use crate::workspace::Workspace;
 
 /// What the model is made from.
-const MODEL_INPUTS: [&str; 2] = ["language/distill", "requirements-dev.txt"];
+const MODEL_INPUTS: [&str; 1] = ["language/distill"];
 
 /// What the wheel is made from, besides the model.
-const WHEEL_INPUTS: [&str; 19] = [
+const WHEEL_INPUTS: [&str; 18] = [
     "Cargo.toml",
     "Cargo.lock",
     "LICENSE-MIT",
@@ -37,7 +37,6 @@ const WHEEL_INPUTS: [&str; 19] = [
     "py-bindings/src",
     "py-bindings/python",
     "py-bindings/pyproject.toml",
-    "requirements-dev.txt",
 ];
 
 /// The model's path in the wheel.

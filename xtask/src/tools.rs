@@ -27,7 +27,7 @@ pub(crate) const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", feat
 /// The test runner.
 pub(crate) const NEXTEST: Tool = Tool { name: "cargo-nextest", version: "0.9.148", features: &[] };
 
-/// Line coverage through ptrace, which needs no LLVM tools; no upload service is built in.
+/// Line coverage; no upload service is built in.
 pub(crate) const TARPAULIN: Tool =
     Tool { name: "cargo-tarpaulin", version: "0.37.5", features: &["--no-default-features"] };
 
