@@ -262,11 +262,11 @@ impl Task for Single {
     type Output = Result<f32, QueryError>;
 
     fn run<S: Scorer>(self, scorer: &S) -> Self::Output {
-        let mut scores = [[0.0; BLOCK]];
+        let mut block = [[0.0; BLOCK]];
         scorer
-            .score(Pick::List(&[self.ordinal]), &mut scores)
+            .score(Pick::List(&[self.ordinal]), &mut block)
             .map_err(|ordinal| QueryError::RowNotFinite { ordinal })?;
-        Ok(scores[0][0])
+        Ok(block[0][0])
     }
 }
 

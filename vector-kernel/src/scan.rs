@@ -77,34 +77,34 @@ impl<'s, S: Scorer> Best<'s, S> {
     fn visit(&mut self, range: Range<u32>, selection: Selection<'_>) {
         let mut gathered = [0; BLOCK];
         let mut count = 0;
-        let visited = selection.try_for_each_run(range, |run| {
+        selection.for_each_run(range, |run| {
             if run.len() as u32 >= SHORT_RUN {
                 let mut start = run.start;
                 while start < run.end {
                     let end = run.end.min(start.saturating_add(BLOCK as u32));
-                    self.block(Pick::Run(start, end))?;
+                    self.block(Pick::Run(start, end));
                     start = end;
                 }
-                return Ok(());
+                return;
             }
             for ordinal in run {
                 gathered[count] = ordinal;
                 count += 1;
                 if count == BLOCK {
-                    self.block(Pick::List(&gathered))?;
+                    self.block(Pick::List(&gathered));
                     count = 0;
                 }
             }
-            Ok(())
         });
-        let visited = visited.and_then(|()| self.block(Pick::List(&gathered[..count])));
-        if let Err(ordinal) = visited {
-            self.damaged = Some(self.damaged.map_or(ordinal, |lowest| lowest.min(ordinal)));
-        }
+        self.block(Pick::List(&gathered[..count]));
     }
 
-    fn block(&mut self, pick: Pick<'_>) -> Result<(), u32> {
-        self.scorer.score(pick, &mut self.scores)?;
+    fn block(&mut self, pick: Pick<'_>) {
+        if let Err(ordinal) = self.scorer.score(pick, &mut self.scores) {
+            // The scan goes on, for the lowest of them to be named whatever the order of blocks.
+            self.damaged = Some(self.damaged.map_or(ordinal, |lowest| lowest.min(ordinal)));
+            return;
+        }
         for (top, scores) in self.tops.iter_mut().zip(&self.scores) {
             let mut threshold = top.threshold();
             for (i, &score) in scores[..pick.len()].iter().enumerate() {
@@ -113,7 +113,6 @@ impl<'s, S: Scorer> Best<'s, S> {
                 }
             }
         }
-        Ok(())
     }
 
     fn merge(mut self, other: Self) -> Self {

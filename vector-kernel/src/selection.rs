@@ -29,32 +29,31 @@ impl Selection<'_> {
         }
     }
 
-    /// Calls `visit` with each run of selected ordinals within `range`, until it fails.
-    pub(crate) fn try_for_each_run<E>(
-        &self,
-        range: Range<u32>,
-        mut visit: impl FnMut(Range<u32>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// Calls `visit` with each run of selected ordinals within `range`.
+    pub(crate) fn for_each_run(&self, range: Range<u32>, mut visit: impl FnMut(Range<u32>)) {
         if range.is_empty() {
-            return Ok(());
+            return;
         }
         let bitmap = match self {
             Self::All => return visit(range),
             Self::Only(bitmap) | Self::Except(bitmap) => bitmap,
         };
         let mut present = bitmap.range(range.clone());
-        let mut runs = std::iter::from_fn(|| present.next_range())
+        let runs = std::iter::from_fn(|| present.next_range())
             .map(|run| *run.start()..run.end().saturating_add(1).min(range.end))
             .take_while(|run| !run.is_empty());
         if matches!(self, Self::Only(_)) {
-            return runs.try_for_each(visit);
+            return runs.for_each(visit);
         }
         let mut start = range.start;
-        runs.try_for_each(|run| {
-            let gap = start..run.start;
+        for run in runs {
+            if start < run.start {
+                visit(start..run.start);
+            }
             start = run.end;
-            if gap.is_empty() { Ok(()) } else { visit(gap) }
-        })?;
-        if start < range.end { visit(start..range.end) } else { Ok(()) }
+        }
+        if start < range.end {
+            visit(start..range.end);
+        }
     }
 }

@@ -3,9 +3,10 @@
 //! Invariant: an [`Avx2`] exists only after detection, so every intrinsic below has its feature.
 
 #![expect(unsafe_code, reason = "intrinsics, whose features the token proves")]
+#![expect(clippy::cast_ptr_alignment, reason = "only unaligned loads go through such a pointer")]
 
 use std::arch::x86_64::{
-    __m128i, __m256, _MM_HINT_T0, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadu_si128,
+    __m128i, __m256, _MM_HINT_T1, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadu_si128,
     _mm_movehl_ps, _mm_prefetch, _mm_shuffle_ps, _mm256_add_ps, _mm256_castps256_ps128,
     _mm256_cvtph_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps,
     _mm256_sub_ps,
@@ -26,23 +27,6 @@ impl Avx2 {
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c");
         present.then_some(Self(()))
-    }
-
-    #[inline(always)]
-    fn load_half(self, values: &[f32; 8]) -> __m256 {
-        // SAFETY: feature: `self` proves AVX2. Bounds, initialisation, aliasing: the reference spans
-        // exactly the 32 bytes read. Alignment: the load asks for none.
-        unsafe { _mm256_loadu_ps(values.as_ptr()) }
-    }
-
-    #[inline(always)]
-    fn load_f16_half(self, values: &[f16; 8]) -> __m256 {
-        // SAFETY: feature: every x86-64 has SSE2. Bounds, initialisation, aliasing: the reference
-        // spans exactly the 16 bytes read, and `f16` is a transparent `u16`. Alignment: the load
-        // asks for none.
-        let halves = unsafe { _mm_loadu_si128(values.as_ptr().cast::<__m128i>()) };
-        // SAFETY: feature: `self` proves F16C. No memory is touched.
-        unsafe { _mm256_cvtph_ps(halves) }
     }
 }
 
@@ -67,13 +51,32 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn load(self, values: &[f32; 16]) -> [__m256; 2] {
         let (halves, _) = values.as_chunks::<8>();
-        [self.load_half(&halves[0]), self.load_half(&halves[1])]
+        std::array::from_fn(
+            #[inline(always)]
+            |i| {
+                let half: &[f32; 8] = &halves[i];
+                // SAFETY: feature: `self` proves AVX2. Bounds, initialisation, aliasing: the
+                // reference spans exactly the 32 bytes read. Alignment: the load asks for none.
+                unsafe { _mm256_loadu_ps(half.as_ptr()) }
+            },
+        )
     }
 
     #[inline(always)]
     fn load_f16(self, values: &[f16; 16]) -> [__m256; 2] {
         let (halves, _) = values.as_chunks::<8>();
-        [self.load_f16_half(&halves[0]), self.load_f16_half(&halves[1])]
+        std::array::from_fn(
+            #[inline(always)]
+            |i| {
+                let half: &[f16; 8] = &halves[i];
+                // SAFETY: feature: every x86-64 has SSE2. Bounds, initialisation, aliasing: the
+                // reference spans exactly the 16 bytes read, and `f16` is a transparent `u16`.
+                // Alignment: the load asks for none.
+                let eight = unsafe { _mm_loadu_si128(half.as_ptr().cast::<__m128i>()) };
+                // SAFETY: feature: `self` proves F16C. No memory is touched.
+                unsafe { _mm256_cvtph_ps(eight) }
+            },
+        )
     }
 
     #[inline(always)]
@@ -116,7 +119,7 @@ impl Simd for Avx2 {
     fn prefetch<T>(self, address: *const T) {
         // SAFETY: feature: every x86-64 has SSE. A prefetch reads nothing that a program can see
         // and never faults, so the address may point anywhere.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
     }
 
     #[inline]

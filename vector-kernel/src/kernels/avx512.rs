@@ -3,9 +3,10 @@
 //! Invariant: an [`Avx512`] exists only after detection, so every intrinsic below has its feature.
 
 #![expect(unsafe_code, reason = "intrinsics, whose features the token proves")]
+#![expect(clippy::cast_ptr_alignment, reason = "only unaligned loads go through such a pointer")]
 
 use std::arch::x86_64::{
-    __m256i, __m512, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_castpd_ps,
+    __m256i, __m512, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_castpd_ps,
     _mm256_loadu_si256, _mm512_add_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_cvtph_ps,
     _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps,
     _mm512_setzero_ps, _mm512_sub_ps,
@@ -94,7 +95,7 @@ impl Simd for Avx512 {
     fn prefetch<T>(self, address: *const T) {
         // SAFETY: feature: every x86-64 has SSE. A prefetch reads nothing that a program can see
         // and never faults, so the address may point anywhere.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
     }
 
     #[inline]

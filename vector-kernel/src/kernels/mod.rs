@@ -30,7 +30,7 @@ mod portable;
 mod simd;
 pub(crate) mod wide;
 
-use float::{Block, Element, OneQuery, Pick, Product, SquaredDifference, Term};
+use float::{BLOCK, Block, Element, Pick, Product, SquaredDifference, Sums, Term};
 use half::f16;
 
 pub use integer::{dot_i8, hamming, jaccard, scalar, squared_euclidean_i8};
@@ -78,8 +78,8 @@ pub fn squared_euclidean_f16(isa: Isa, a: &[f32], b: &[f16]) -> f32 {
 
 fn pair<E: Element, T: Term>(isa: Isa, a: &[f32], b: &[E], term: T) -> f32 {
     assert_eq!(a.len(), b.len(), "vectors of one dimension");
-    let mut out = [0.0];
-    let block = Block { rows: b, width: b.len(), pick: Pick::Run(0, 1) };
-    isa.run(OneQuery { query: a, block, out: &mut out, term });
-    out[0]
+    let mut out = [[0.0; BLOCK]];
+    let block = Block { rows: b, width: b.len(), pick: Pick::List(&[0]) };
+    isa.run(Sums { queries: &[a], block, out: &mut out, term });
+    out[0][0]
 }

@@ -33,7 +33,7 @@ pub(crate) trait Simd: Copy {
     fn mul_add(self, a: Self::Lanes, b: Self::Lanes, sum: Self::Lanes) -> Self::Lanes;
     /// Folds the upper half of the lanes onto the lower, four times: 16 lanes, 8, 4, 2, 1.
     fn fold(self, lanes: Self::Lanes) -> f32;
-    /// Asks for the cache line at `address`, which need not be valid.
+    /// Asks for the cache line at `address`, which need not be valid, into the second cache.
     fn prefetch<T>(self, address: *const T);
     /// Runs `kernel` in a function compiled for this instruction set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;

@@ -10,7 +10,7 @@ use crate::{
     Metric,
     kernels::{
         Isa,
-        float::{BLOCK, Block, Element, OneQuery, Pick, Product, SquaredDifference},
+        float::{BLOCK, Block, Element, Pick, Product, SquaredDifference, Sums},
         wide,
     },
     norm::inverse_norm_of,
@@ -31,13 +31,8 @@ pub(crate) struct FloatScorer<'a, E> {
     rows: &'a [E],
     dim: usize,
     inverse_norms: Option<&'a [f32]>,
-    queries: Vec<Prepared<'a>>,
-}
-
-/// A query and its inverse norm.
-struct Prepared<'a> {
-    values: &'a [f32],
-    inverse_norm: f32,
+    queries: Vec<&'a [f32]>,
+    query_inverse_norms: Vec<f32>,
 }
 
 impl<'a, E: Element> FloatScorer<'a, E> {
@@ -50,11 +45,9 @@ impl<'a, E: Element> FloatScorer<'a, E> {
         inverse_norms: Option<&'a [f32]>,
         queries: &'a [f32],
     ) -> Self {
-        let queries = queries
-            .chunks_exact(dim)
-            .map(|values| Prepared { values, inverse_norm: inverse_norm_of(isa, values) })
-            .collect();
-        Self { isa, metric, rows, dim, inverse_norms, queries }
+        let queries: Vec<&[f32]> = queries.chunks_exact(dim).collect();
+        let query_inverse_norms = queries.iter().map(|query| inverse_norm_of(isa, query)).collect();
+        Self { isa, metric, rows, dim, inverse_norms, queries, query_inverse_norms }
     }
 
     fn cosines(&self, pick: Pick<'_>, out: &mut [[f32; BLOCK]]) -> Result<(), u32> {
@@ -66,8 +59,7 @@ impl<'a, E: Element> FloatScorer<'a, E> {
                 None => inverse_norm_of(self.isa, block.row(i)),
             };
         }
-        for (query, out) in self.queries.iter().zip(out) {
-            let q = query.inverse_norm;
+        for ((query, &q), out) in self.queries.iter().zip(&self.query_inverse_norms).zip(out) {
             let q_is_sound = SOUND_INVERSE_NORMS.contains(&q);
             for (i, (score, &x)) in out[..pick.len()].iter_mut().zip(&inverse_norms).enumerate() {
                 let dot = *score;
@@ -75,10 +67,9 @@ impl<'a, E: Element> FloatScorer<'a, E> {
                     (dot * q * x).clamp(-1.0, 1.0) + 0.0
                 } else {
                     let row = block.row(i);
-                    let norms = wide::sum_of_squares(self.isa, query.values).sqrt()
+                    let norms = wide::sum_of_squares(self.isa, query).sqrt()
                         * wide::sum_of_squares(self.isa, row).sqrt();
-                    let cosine =
-                        if norms == 0.0 { 0.0 } else { wide::dot(query.values, row) / norms };
+                    let cosine = if norms == 0.0 { 0.0 } else { wide::dot(query, row) / norms };
                     finite(cosine.clamp(-1.0, 1.0), pick.ordinal(i))?
                 };
             }
@@ -90,7 +81,7 @@ impl<'a, E: Element> FloatScorer<'a, E> {
         for (query, out) in self.queries.iter().zip(out) {
             for (i, score) in out[..pick.len()].iter_mut().enumerate() {
                 if !score.is_finite() {
-                    let dot = wide::dot(query.values, self.block(pick).row(i));
+                    let dot = wide::dot(query, self.block(pick).row(i));
                     *score = finite(dot, pick.ordinal(i))?;
                 }
             }
@@ -104,7 +95,7 @@ impl<'a, E: Element> FloatScorer<'a, E> {
                 *score = if score.is_finite() && *score >= SMALLEST_SOUND_SQUARE {
                     -score.sqrt()
                 } else {
-                    let square = wide::squared_distance(query.values, self.block(pick).row(i));
+                    let square = wide::squared_distance(query, self.block(pick).row(i));
                     finite(-square.sqrt(), pick.ordinal(i))?
                 };
             }
@@ -134,17 +125,13 @@ impl<E: Element> Scorer for FloatScorer<'_, E> {
     }
 
     fn score(&self, pick: Pick<'_>, out: &mut [[f32; BLOCK]]) -> Result<(), u32> {
-        let block = self.block(pick);
-        for (query, out) in self.queries.iter().zip(out.iter_mut()) {
-            let query = query.values;
-            let out = &mut out[..pick.len()];
-            match self.metric {
-                Metric::Cosine | Metric::Dot => {
-                    self.isa.run(OneQuery { query, block, out, term: Product });
-                }
-                Metric::Euclidean => {
-                    self.isa.run(OneQuery { query, block, out, term: SquaredDifference });
-                }
+        let (queries, block) = (&*self.queries, self.block(pick));
+        match self.metric {
+            Metric::Cosine | Metric::Dot => {
+                self.isa.run(Sums { queries, block, out, term: Product });
+            }
+            Metric::Euclidean => {
+                self.isa.run(Sums { queries, block, out, term: SquaredDifference });
             }
         }
         match self.metric {

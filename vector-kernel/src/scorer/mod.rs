@@ -24,6 +24,6 @@ pub(crate) trait Scorer: Sync {
     ///
     /// # Errors
     ///
-    /// The ordinal of the first row seen to hold NaN or infinity.
+    /// The lowest ordinal of `pick` whose row holds NaN or infinity.
     fn score(&self, pick: Pick<'_>, out: &mut [[f32; BLOCK]]) -> Result<(), u32>;
 }
