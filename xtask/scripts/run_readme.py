@@ -94,7 +94,8 @@ def run_file(path: Path) -> tuple[int, int]:
     variables: dict[str, Any] = {"__name__": "__main__"}
     passed = failed = 0
     found = blocks(path.read_text(encoding="utf-8"))
-    for block, following in zip(found, [*found[1:], None], strict=True):
+    for index, block in enumerate(found):
+        following = found[index + 1] if index + 1 < len(found) else None
         if block.language == "python":
             is_shown = following and following.adjoins and following.language == "text"
             expected = following.code if following and is_shown else None
