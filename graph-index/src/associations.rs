@@ -6,7 +6,7 @@
 use roaring::RoaringBitmap;
 
 use crate::edge::{Edge, EdgeKey};
-use crate::view::Side;
+use crate::rows::Side;
 
 /// Names a live edge of a layered graph or an overlay.
 ///

@@ -9,7 +9,8 @@ use roaring::RoaringBitmap;
 
 use crate::associations::{Associations, EdgeId, EdgeWeight, Hop, LiveEdge};
 use crate::merge::Merge;
-use crate::view::{EdgeRef, GraphView, Row, RowHop, Side, ViewEdges};
+use crate::rows::{Row, RowHop, Side};
+use crate::view::{EdgeRef, GraphView, ViewEdges};
 
 /// One part of a layered graph.
 #[derive(Debug, Clone, Copy)]

@@ -24,18 +24,26 @@
 
 mod associations;
 mod builder;
+mod check;
+mod compact;
 mod edge;
 mod format;
 mod layers;
 mod merge;
 mod overlay;
+pub mod paths;
+mod rows;
 mod view;
 pub mod visit;
+mod weighted;
 
 pub use associations::{Associations, Direction, EdgeId, EdgeWeight, Hop, LiveEdge, NodeEdges};
 pub use builder::{BuildError, GraphBuilder};
+pub use compact::{CompactEdge, CompactGraph};
 pub use edge::{Edge, EdgeError, EdgeKey, RESERVED_NODE};
 pub use format::FormatError;
 pub use layers::{Layer, LayeredEdges, LayeredGraph, LayeredHops};
 pub use overlay::{Overlay, OverlayEdges, OverlayHops, Put};
-pub use view::{EdgeRef, GraphView, RowEdges, Side, ViewEdges};
+pub use rows::Side;
+pub use view::{EdgeRef, GraphView, RowEdges, ViewEdges};
+pub use weighted::{Weighted, WeightedEdge};

@@ -14,7 +14,7 @@ use roaring::RoaringBitmap;
 use crate::associations::{Associations, EdgeId, EdgeWeight, Hop, LiveEdge};
 use crate::edge::{Edge, EdgeError, EdgeKey};
 use crate::layers::{LayeredEdges, LayeredGraph, LayeredHops};
-use crate::view::Side;
+use crate::rows::Side;
 
 /// What is true of a key: the slot that holds the edge, or `None` when it was removed.
 type Change = Option<u32>;
@@ -110,7 +110,8 @@ impl<'a> Overlay<'a> {
             self.outgoing.remove(&(source, target, type_id));
             self.incoming.remove(&(target, source, type_id));
         }
-        self.edge_count -= 1;
+        // Rows of corrupt bytes may hold more edges than their graph counts.
+        self.edge_count = self.edge_count.saturating_sub(1);
         self.nodes = OnceLock::new();
         true
     }

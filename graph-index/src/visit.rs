@@ -3,6 +3,9 @@
 //! Invariant: what the traits enumerate is exactly what [`Associations`] does, in the same order.
 //! `GetAdjacencyMatrix` is left out on purpose: it costs a bit for each pair of nodes. So is
 //! `NodeCompactIndexable`, which is not true of store numbers: see [`CompactGraph`](crate::CompactGraph).
+//!
+//! petgraph trusts a graph to keep to its own bounds. Over bytes of doubtful origin, run
+//! [`GraphView::check`](crate::GraphView::check) first, or go through `CompactGraph`.
 
 use std::iter::Map;
 
@@ -18,7 +21,7 @@ use roaring::RoaringBitmap;
 use crate::associations::{Associations, EdgeId, EdgeWeight, Hop, LiveEdge, NodeEdges};
 use crate::layers::LayeredGraph;
 use crate::overlay::Overlay;
-use crate::view::Side;
+use crate::rows::Side;
 
 /// Visited nodes: as large as what was visited, not as the largest number.
 #[derive(Debug, Clone, Default)]
