@@ -61,6 +61,8 @@ pub enum FaultKind {
     NoSpace,
     /// A write stops half-way with ENOSPC.
     ShortWrite,
+    /// A write takes effect, and fails with EIO all the same.
+    LateIo,
     /// A sync of a file reports success and does nothing.
     LostSync,
     /// A sync of a directory reports success and does nothing.
@@ -226,7 +228,7 @@ impl FaultKind {
         match self {
             Self::Io => true,
             Self::NoSpace => !matches!(operation, Operation::Read),
-            Self::ShortWrite => operation == Operation::Write,
+            Self::ShortWrite | Self::LateIo => operation == Operation::Write,
             Self::LostSync => operation == Operation::Sync,
             Self::LostDirectorySync => operation == Operation::SyncDirectory,
         }
@@ -234,7 +236,7 @@ impl FaultKind {
 
     fn error(self) -> io::Error {
         match self {
-            Self::Io => io::Error::other("injected input/output error"),
+            Self::Io | Self::LateIo => io::Error::other("injected input/output error"),
             _ => io::Error::new(io::ErrorKind::StorageFull, "injected: no space left on device"),
         }
     }
@@ -433,7 +435,7 @@ impl File for SimulatedFile {
         }
         let fault = self.fs.world().operate(Operation::Write);
         let written = match fault {
-            None => bytes,
+            None | Some(FaultKind::LateIo) => bytes,
             Some(FaultKind::ShortWrite) => &bytes[..bytes.len() / 2],
             Some(_) => &[],
         };

@@ -442,6 +442,11 @@ impl Log {
     }
 
     /// The LSN of the newest transaction read or written; the start LSN minus 1 if there is none.
+    /// Whether the last look at the log found its clean end.
+    pub(crate) fn is_at_clean_end(&self) -> bool {
+        matches!(self.tail, Tail::Ends(End::Clean))
+    }
+
     pub(crate) fn newest_lsn(&self) -> u64 {
         self.newest_lsn
     }
@@ -468,5 +473,5 @@ pub(super) fn check_size(bytes: u64) -> Result<()> {
     Ok(())
 }
 
-const _: () = assert!(HEADER_BYTES % frame::FRAME_ALIGNMENT == 0);
-const _: () = assert!(FRAME_HEADER_BYTES % frame::FRAME_ALIGNMENT == 0);
+const _: () = assert!(HEADER_BYTES.is_multiple_of(frame::FRAME_ALIGNMENT));
+const _: () = assert!(FRAME_HEADER_BYTES.is_multiple_of(frame::FRAME_ALIGNMENT));

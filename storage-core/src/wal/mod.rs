@@ -89,6 +89,9 @@ use crate::{Error, Result};
 /// The largest payload of one frame, and so of one transaction, in bytes.
 pub(crate) const MAX_PAYLOAD_BYTES: u64 = 256 << 20;
 
+/// The length of a log without frames.
+pub(crate) const EMPTY_LOG_BYTES: u64 = header::HEADER_BYTES as u64;
+
 /// The directory of the logs of the store at `dir`.
 pub(crate) fn log_dir(dir: &Path) -> PathBuf {
     dir.join("wal")

@@ -91,13 +91,18 @@ pub(super) fn read_frame<'a>(
     if !window.holds(offset, len) && file.len()?.saturating_sub(offset) < len as u64 {
         return Ok(Read::Bad("a frame that the end of the file cuts off"));
     }
-    let bytes = window.get(file, offset, len)?;
+    let bytes = window.get(file, offset, header.frame_bytes() as usize)?;
     if bytes.len() < len {
         return Ok(Read::Bad("a frame that the end of the file cuts off"));
     }
-    let payload = &bytes[FRAME_HEADER_BYTES..];
+    // The padding may be missing at the end of the file, but not be anything else than zeros.
+    let (frame, padding) = bytes.split_at(len);
+    let payload = &frame[FRAME_HEADER_BYTES..];
     if crc32c::crc32c(payload) != header.payload_crc {
         return Ok(Read::Bad("a payload that fails its checksum"));
+    }
+    if !is_zero(padding) {
+        return Ok(Read::Bad("padding that is not zero"));
     }
     Ok(Read::Frame(header, payload))
 }
@@ -145,4 +150,54 @@ pub(super) fn search(
 
 fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::fs::{FileSystem, SimulatedFileSystem};
+    use crate::wal::frame::Kind;
+
+    #[test]
+    fn length_beyond_the_file_allocates_nothing() {
+        let fs = SimulatedFileSystem::new();
+        let file = fs.create_new(Path::new("log")).expect("created");
+        let header = FrameHeader {
+            payload_bytes: 256 << 20,
+            payload_crc: 0,
+            lsn: 1,
+            synced_lsn: 0,
+            kind: Kind::Transaction,
+        };
+        file.write_all_at(&header.encode(5, 0), 0).expect("written");
+        file.write_all_at(&[1; 100], 32).expect("written");
+        let mut window = Window::default();
+        window.forget();
+        let read = read_frame(&mut window, &*file, 5, 0).expect("readable");
+        assert!(matches!(read, Read::Bad(_)), "{read:?}");
+        assert!(window.bytes.len() <= FIRST_READ_BYTES);
+    }
+
+    #[test]
+    fn search_finds_a_proof_at_every_place_of_a_read() {
+        let header = FrameHeader {
+            payload_bytes: 0,
+            payload_crc: 0,
+            lsn: 9,
+            synced_lsn: 9,
+            kind: Kind::Synced,
+        };
+        for place in (READ_BYTES - 64..READ_BYTES + 64).step_by(8) {
+            let fs = SimulatedFileSystem::new();
+            let file = fs.create_new(Path::new("log")).expect("created");
+            let offset = place as u64;
+            file.write_all_at(&header.encode(5, offset), offset).expect("written");
+            let found = search(&*file, 5, 0, 9).expect("readable");
+            assert_eq!(found.proof, Some(offset));
+            let none = search(&*file, 5, 0, 10).expect("readable");
+            assert_eq!(none, Rest { proof: None, used_until: offset + 25 });
+        }
+    }
 }

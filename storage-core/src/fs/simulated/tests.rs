@@ -190,6 +190,10 @@ fn faults_strike_the_operations_they_fit_once_or_for_good() {
     assert_eq!(file.len().expect("read"), 2);
     file.write_all_at(b"1234", 0).expect("once only");
 
+    fs.inject(fault(FaultKind::LateIo, false));
+    file.write_all_at(b"123456", 0).expect_err("late");
+    assert_eq!(file.len().expect("read"), 6);
+
     fs.inject(Fault { operation: fs.operations() + 1, kind: FaultKind::Io, for_good: true });
     file.len().expect("not yet");
     for _ in 0..3 {
