@@ -24,14 +24,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut writer = BufWriter::new(file.as_file());
     for row in 0..ROWS {
         for i in 0..DIM {
-            writer.write_all(&component(row, i).to_ne_bytes())?;
+            writer.write_all(&component(row, i).to_le_bytes())?;
         }
     }
     writer.flush()?;
     drop(writer);
 
     let map = map(&File::open(file.path())?)?;
-    // A map starts on a page, so that the cast finds its floats aligned.
+    // A map starts on a page, so that the cast finds its floats aligned (and, on all machines that
+    // the crate has kernels for, little-endian as written).
     let rows = <[f32]>::ref_from_bytes(&map).map_err(|error| error.to_string())?;
     let inverse_norms: Vec<f32> = rows.chunks_exact(DIM).map(inverse_norm).collect();
     let index =

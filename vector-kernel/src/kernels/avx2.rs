@@ -6,9 +6,11 @@
 #![expect(clippy::cast_ptr_alignment, reason = "only unaligned loads go through such a pointer")]
 
 use std::arch::x86_64::{
-    __m128i, __m256, _MM_HINT_T1, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadu_si128,
-    _mm_movehl_ps, _mm_prefetch, _mm_shuffle_ps, _mm256_add_ps, _mm256_castps256_ps128,
-    _mm256_cvtph_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps,
+    __m128i, __m256, __m256d, _MM_HINT_T1, _mm_add_pd, _mm_add_ps, _mm_add_sd, _mm_add_ss,
+    _mm_cvtsd_f64, _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_prefetch, _mm_shuffle_ps,
+    _mm_unpackhi_pd, _mm256_add_pd, _mm256_add_ps, _mm256_castpd256_pd128, _mm256_castps256_ps128,
+    _mm256_cvtph_ps, _mm256_cvtps_pd, _mm256_extractf128_pd, _mm256_extractf128_ps,
+    _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_pd, _mm256_setzero_ps,
     _mm256_sub_ps,
 };
 
@@ -39,8 +41,17 @@ pub(super) fn fold_256(lanes: __m256) -> f32 {
     _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
 }
 
+/// Folds 4 lanes to one: 4, 2, 1.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn fold_256_wide(lanes: __m256d) -> f64 {
+    let two = _mm_add_pd(_mm256_castpd256_pd128(lanes), _mm256_extractf128_pd::<1>(lanes));
+    _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+}
+
 impl Simd for Avx2 {
     type Lanes = [__m256; 2];
+    type WideLanes = [__m256d; 4];
 
     #[inline(always)]
     fn zero(self) -> [__m256; 2] {
@@ -113,6 +124,52 @@ impl Simd for Avx2 {
         let eight = unsafe { _mm256_add_ps(low, high) };
         // SAFETY: feature: `self` proves AVX2. No memory is touched.
         unsafe { fold_256(eight) }
+    }
+
+    #[inline(always)]
+    fn zero_wide(self) -> [__m256d; 4] {
+        // SAFETY: feature: `self` proves AVX2. No memory is touched.
+        [unsafe { _mm256_setzero_pd() }; 4]
+    }
+
+    #[inline(always)]
+    fn add_wide(self, a: [__m256d; 4], b: [__m256d; 4]) -> [__m256d; 4] {
+        // SAFETY: feature: `self` proves AVX2. No memory is touched.
+        std::array::from_fn(
+            #[inline(always)]
+            |i| unsafe { _mm256_add_pd(a[i], b[i]) },
+        )
+    }
+
+    #[inline(always)]
+    fn add_squares(self, lanes: [__m256; 2], sum: [__m256d; 4]) -> [__m256d; 4] {
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        fn add_squares([low, high]: [__m256; 2], sum: [__m256d; 4]) -> [__m256d; 4] {
+            let a = _mm256_cvtps_pd(_mm256_castps256_ps128(low));
+            let b = _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(low));
+            let c = _mm256_cvtps_pd(_mm256_castps256_ps128(high));
+            let d = _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(high));
+            [
+                _mm256_fmadd_pd(a, a, sum[0]),
+                _mm256_fmadd_pd(b, b, sum[1]),
+                _mm256_fmadd_pd(c, c, sum[2]),
+                _mm256_fmadd_pd(d, d, sum[3]),
+            ]
+        }
+        // SAFETY: feature: `self` proves all that `add_squares` enables. No memory is touched.
+        unsafe { add_squares(lanes, sum) }
+    }
+
+    #[inline(always)]
+    fn fold_wide(self, lanes: [__m256d; 4]) -> f64 {
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        fn fold([a, b, c, d]: [__m256d; 4]) -> f64 {
+            fold_256_wide(_mm256_add_pd(_mm256_add_pd(a, c), _mm256_add_pd(b, d)))
+        }
+        // SAFETY: feature: `self` proves all that `fold` enables. No memory is touched.
+        unsafe { fold(lanes) }
     }
 
     #[inline(always)]

@@ -6,16 +6,17 @@
 #![expect(clippy::cast_ptr_alignment, reason = "only unaligned loads go through such a pointer")]
 
 use std::arch::x86_64::{
-    __m256i, __m512, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_castpd_ps,
-    _mm256_loadu_si256, _mm512_add_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_cvtph_ps,
-    _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps,
-    _mm512_setzero_ps, _mm512_sub_ps,
+    __m256i, __m512, __m512d, _MM_HINT_T1, _mm_prefetch, _mm256_add_pd, _mm256_add_ps,
+    _mm256_castpd_ps, _mm256_loadu_si256, _mm512_add_pd, _mm512_add_ps, _mm512_castpd512_pd256,
+    _mm512_castps_pd, _mm512_castps512_ps256, _mm512_cvtph_ps, _mm512_cvtps_pd,
+    _mm512_extractf64x4_pd, _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_maskz_loadu_ps, _mm512_setzero_pd, _mm512_setzero_ps, _mm512_sub_ps,
 };
 
 use half::f16;
 
 use super::{
-    avx2::fold_256,
+    avx2::{fold_256, fold_256_wide},
     simd::{Kernel, Simd},
 };
 
@@ -36,6 +37,7 @@ impl Avx512 {
 
 impl Simd for Avx512 {
     type Lanes = __m512;
+    type WideLanes = [__m512d; 2];
 
     #[inline(always)]
     fn zero(self) -> __m512 {
@@ -86,6 +88,48 @@ impl Simd for Avx512 {
             let low = _mm512_castps512_ps256(lanes);
             let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(lanes)));
             fold_256(_mm256_add_ps(low, high))
+        }
+        // SAFETY: feature: `self` proves all that `fold` enables. No memory is touched.
+        unsafe { fold(lanes) }
+    }
+
+    #[inline(always)]
+    fn zero_wide(self) -> [__m512d; 2] {
+        // SAFETY: feature: `self` proves AVX-512F. No memory is touched.
+        [unsafe { _mm512_setzero_pd() }; 2]
+    }
+
+    #[inline(always)]
+    fn add_wide(self, a: [__m512d; 2], b: [__m512d; 2]) -> [__m512d; 2] {
+        // SAFETY: feature: `self` proves AVX-512F. No memory is touched.
+        std::array::from_fn(
+            #[inline(always)]
+            |i| unsafe { _mm512_add_pd(a[i], b[i]) },
+        )
+    }
+
+    #[inline(always)]
+    fn add_squares(self, lanes: __m512, sum: [__m512d; 2]) -> [__m512d; 2] {
+        #[inline]
+        #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+        fn add_squares(lanes: __m512, [low, high]: [__m512d; 2]) -> [__m512d; 2] {
+            let upper = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(lanes));
+            let a = _mm512_cvtps_pd(_mm512_castps512_ps256(lanes));
+            let b = _mm512_cvtps_pd(_mm256_castpd_ps(upper));
+            [_mm512_fmadd_pd(a, a, low), _mm512_fmadd_pd(b, b, high)]
+        }
+        // SAFETY: feature: `self` proves all that `add_squares` enables. No memory is touched.
+        unsafe { add_squares(lanes, sum) }
+    }
+
+    #[inline(always)]
+    fn fold_wide(self, lanes: [__m512d; 2]) -> f64 {
+        #[inline]
+        #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+        fn fold(lanes: [__m512d; 2]) -> f64 {
+            let eight = _mm512_add_pd(lanes[0], lanes[1]);
+            let upper = _mm512_extractf64x4_pd::<1>(eight);
+            fold_256_wide(_mm256_add_pd(_mm512_castpd512_pd256(eight), upper))
         }
         // SAFETY: feature: `self` proves all that `fold` enables. No memory is touched.
         unsafe { fold(lanes) }

@@ -6,8 +6,9 @@
 
 use std::arch::{
     aarch64::{
-        float32x4_t, vadd_f32, vaddq_f32, vdupq_n_f32, vfmaq_f32, vget_high_f32, vget_lane_f32,
-        vget_low_f32, vld1q_f32, vsubq_f32,
+        float32x4_t, float64x2_t, vadd_f32, vaddq_f32, vaddq_f64, vcvt_f64_f32, vcvt_high_f64_f32,
+        vdupq_n_f32, vdupq_n_f64, vfmaq_f32, vfmaq_f64, vget_high_f32, vget_lane_f32, vget_low_f32,
+        vgetq_lane_f64, vld1q_f32, vsubq_f32,
     },
     is_aarch64_feature_detected,
 };
@@ -30,6 +31,7 @@ impl Neon {
 // NEON is part of this target's baseline, so that its arithmetic is safe to call everywhere.
 impl Simd for Neon {
     type Lanes = [float32x4_t; 4];
+    type WideLanes = [float64x2_t; 8];
 
     #[inline(always)]
     fn zero(self) -> [float32x4_t; 4] {
@@ -92,6 +94,46 @@ impl Simd for Neon {
         let four = vaddq_f32(vaddq_f32(lanes[0], lanes[2]), vaddq_f32(lanes[1], lanes[3]));
         let two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
         vget_lane_f32::<0>(two) + vget_lane_f32::<1>(two)
+    }
+
+    #[inline(always)]
+    fn zero_wide(self) -> [float64x2_t; 8] {
+        [vdupq_n_f64(0.0); 8]
+    }
+
+    #[inline(always)]
+    fn add_wide(self, a: [float64x2_t; 8], b: [float64x2_t; 8]) -> [float64x2_t; 8] {
+        std::array::from_fn(
+            #[inline(always)]
+            |i| vaddq_f64(a[i], b[i]),
+        )
+    }
+
+    #[inline(always)]
+    fn add_squares(self, lanes: [float32x4_t; 4], sum: [float64x2_t; 8]) -> [float64x2_t; 8] {
+        std::array::from_fn(
+            #[inline(always)]
+            |i| {
+                let four = lanes[i / 2];
+                let two = if i % 2 == 0 {
+                    vcvt_f64_f32(vget_low_f32(four))
+                } else {
+                    vcvt_high_f64_f32(four)
+                };
+                vfmaq_f64(sum[i], two, two)
+            },
+        )
+    }
+
+    #[inline(always)]
+    fn fold_wide(self, lanes: [float64x2_t; 8]) -> f64 {
+        let mut lanes = lanes;
+        for half in [4, 2, 1] {
+            for i in 0..half {
+                lanes[i] = vaddq_f64(lanes[i], lanes[i + half]);
+            }
+        }
+        vgetq_lane_f64::<0>(lanes[0]) + vgetq_lane_f64::<1>(lanes[0])
     }
 
     #[inline(always)]

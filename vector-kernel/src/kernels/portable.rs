@@ -12,6 +12,7 @@ pub struct Portable;
 
 impl Simd for Portable {
     type Lanes = [f32; 16];
+    type WideLanes = [f64; 16];
 
     #[inline(always)]
     fn zero(self) -> [f32; 16] {
@@ -45,6 +46,31 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn fold(self, mut lanes: [f32; 16]) -> f32 {
+        for half in [8, 4, 2, 1] {
+            for i in 0..half {
+                lanes[i] += lanes[i + half];
+            }
+        }
+        lanes[0]
+    }
+
+    #[inline(always)]
+    fn zero_wide(self) -> [f64; 16] {
+        [0.0; 16]
+    }
+
+    #[inline(always)]
+    fn add_wide(self, a: [f64; 16], b: [f64; 16]) -> [f64; 16] {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+
+    #[inline(always)]
+    fn add_squares(self, lanes: [f32; 16], sum: [f64; 16]) -> [f64; 16] {
+        std::array::from_fn(|i| f64::from(lanes[i]) * f64::from(lanes[i]) + sum[i])
+    }
+
+    #[inline(always)]
+    fn fold_wide(self, mut lanes: [f64; 16]) -> f64 {
         for half in [8, 4, 2, 1] {
             for i in 0..half {
                 lanes[i] += lanes[i + half];

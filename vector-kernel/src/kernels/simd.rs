@@ -18,6 +18,8 @@ use super::{avx2::Avx2, avx512::Avx512};
 pub(crate) trait Simd: Copy {
     /// Sixteen lanes.
     type Lanes: Copy;
+    /// Sixteen `f64` lanes.
+    type WideLanes: Copy;
 
     /// All lanes +0.
     fn zero(self) -> Self::Lanes;
@@ -33,6 +35,14 @@ pub(crate) trait Simd: Copy {
     fn mul_add(self, a: Self::Lanes, b: Self::Lanes, sum: Self::Lanes) -> Self::Lanes;
     /// Folds the upper half of the lanes onto the lower, four times: 16 lanes, 8, 4, 2, 1.
     fn fold(self, lanes: Self::Lanes) -> f32;
+    /// All lanes +0.
+    fn zero_wide(self) -> Self::WideLanes;
+    /// `a + b`.
+    fn add_wide(self, a: Self::WideLanes, b: Self::WideLanes) -> Self::WideLanes;
+    /// `lanes * lanes + sum` in `f64`, where the product is exact.
+    fn add_squares(self, lanes: Self::Lanes, sum: Self::WideLanes) -> Self::WideLanes;
+    /// Folds the upper half of the lanes onto the lower, four times: 16 lanes, 8, 4, 2, 1.
+    fn fold_wide(self, lanes: Self::WideLanes) -> f64;
     /// Asks for the cache line at `address`, which need not be valid, into the second cache.
     fn prefetch<T>(self, address: *const T);
     /// Runs `kernel` in a function compiled for this instruction set.

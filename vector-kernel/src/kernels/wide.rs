@@ -5,8 +5,8 @@
 //! lane takes its components in ascending order, and the 32 lanes are folded in half until one is
 //! left.
 //!
-//! Invariant: plain Rust, whose additions the compiler may neither reorder nor fuse, so that the
-//! code gives the same bits for whatever instruction set it is compiled.
+//! Invariant: the same bits on every instruction set. What is not written with the sixteen lanes is
+//! plain Rust, whose additions the compiler may neither reorder nor fuse.
 
 use super::{
     Isa,
@@ -27,20 +27,20 @@ impl<E: Element> Kernel for SumOfSquares<'_, E> {
     type Output = f64;
 
     #[inline(always)]
-    fn call<S: Simd>(self, _simd: S) -> f64 {
-        let mut lanes = [0.0_f64; LANES];
+    fn call<S: Simd>(self, simd: S) -> f64 {
+        let mut banks = [simd.zero_wide(); LANES / 16];
         let (blocks, tail) = self.0.as_chunks::<LANES>();
         for block in blocks {
-            for (lane, x) in lanes.iter_mut().zip(block) {
-                let x = f64::from((*x).into());
-                *lane += x * x;
+            let (block, _) = block.as_chunks::<16>();
+            for (bank, x) in banks.iter_mut().zip(block) {
+                *bank = simd.add_squares(E::load(simd, x), *bank);
             }
         }
-        for (lane, x) in lanes.iter_mut().zip(tail) {
-            let x = f64::from((*x).into());
-            *lane += x * x;
+        for (bank, x) in banks.iter_mut().zip(tail.chunks(16)) {
+            *bank = simd.add_squares(E::load_partial(simd, x), *bank);
         }
-        fold(lanes)
+        let [low, high] = banks;
+        simd.fold_wide(simd.add_wide(low, high))
     }
 }
 
@@ -64,7 +64,6 @@ fn sum<E: Element>(query: &[f32], row: &[E], term: impl Fn(f64, f64) -> f64) -> 
     fold(lanes)
 }
 
-#[inline(always)]
 fn fold(mut lanes: [f64; LANES]) -> f64 {
     let mut half = LANES / 2;
     while half > 0 {
