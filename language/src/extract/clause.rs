@@ -3,6 +3,7 @@
 //! Invariant: one piece of a sentence adds at most as many relations, and as many entities, as it
 //! has tokens.
 
+use super::lemma::is_plural;
 use super::lexicon::Class;
 use super::phrase::{Head, List, Phrase, read_list, read_phrase};
 use super::token::Token;
@@ -253,20 +254,23 @@ fn loose_phrases(tokens: &[Token], covered: &[bool]) -> Vec<Phrase> {
     let mut phrases = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        let free = (at..tokens.len()).take_while(|&i| !covered[i]).count();
+        let free = at + (at..tokens.len()).take_while(|&i| !covered[i]).count();
+        let Some(mut phrase) = read_phrase(tokens, at, free, Head::ByEnding) else {
+            // Past all that can't begin a phrase, so that each token is looked at once.
+            let is_content = |i: usize| i < free && tokens[i].class == Class::Content;
+            at = (at + 1..free).find(|&i| is_content(i)).unwrap_or(free).max(at + 1);
+            continue;
+        };
         // A verb that isn't known hides behind a plural: "dogs bark".
-        let plural = (at..at + free)
-            .take_while(|&i| matches!(tokens[i].class, Class::Content | Class::Determiner))
-            .position(|i| super::lemma::is_plural(&tokens[i].lower));
-        let end = plural.map_or(at + free, |offset| at + offset + 1);
-        match read_phrase(tokens, at, end, Head::ByEnding) {
-            Some(phrase) => {
-                at = phrase.tokens.end;
-                if !phrase.anaphor {
-                    phrases.push(phrase);
-                }
-            }
-            None => at += 1,
+        let plural = phrase.tokens.clone().find(|&i| is_plural(&tokens[i].lower));
+        if let Some(plural) = plural
+            && let Some(shorter) = read_phrase(tokens, at, plural + 1, Head::ByEnding)
+        {
+            phrase = shorter;
+        }
+        at = phrase.tokens.end;
+        if !phrase.anaphor {
+            phrases.push(phrase);
         }
     }
     phrases

@@ -3,6 +3,9 @@
 //! Invariant: both functions are idempotent on what they return for the words of their tests, never
 //! return an empty word, and touch only ASCII endings.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
 /// Plurals that no rule gives.
 const IRREGULAR: &[(&str, &str)] = &[
     ("men", "man"),
@@ -173,10 +176,14 @@ const INVARIANT: &[&str] = &[
     "dns",
 ];
 
+static SINGULARS: LazyLock<HashMap<&str, &str>> =
+    LazyLock::new(|| IRREGULAR.iter().copied().collect());
+static INVARIANTS: LazyLock<HashSet<&str>> = LazyLock::new(|| INVARIANT.iter().copied().collect());
+
 /// The singular of a lower-case noun; a singular noun is returned as it is.
 pub(super) fn singular(noun: &str) -> String {
-    if let Some((_, singular)) = IRREGULAR.iter().find(|(plural, _)| *plural == noun) {
-        return (*singular).to_owned();
+    if let Some(&singular) = SINGULARS.get(noun) {
+        return singular.to_owned();
     }
     // "policewomen", "grandchildren", "firemen"; not "specimen" or "abdomen".
     for (plural, singular) in [("women", "woman"), ("children", "child")] {
@@ -187,7 +194,7 @@ pub(super) fn singular(noun: &str) -> String {
     let is_plural = noun.len() > 3
         && noun.ends_with('s')
         && !["ss", "us", "is", "ics"].iter().any(|ending| noun.ends_with(ending))
-        && !INVARIANT.contains(&noun);
+        && !INVARIANTS.contains(noun);
     if !is_plural {
         return noun.to_owned();
     }

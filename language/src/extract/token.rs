@@ -53,8 +53,8 @@ pub(super) fn sentence_spans(text: &str) -> Vec<Span> {
 /// abbreviation or an initial, or where a line was wrapped.
 fn continues(before: &str, gap: &str, piece: &str) -> bool {
     if let Some(before) = before.strip_suffix('.') {
-        let cut = before.rfind(char::is_whitespace).map_or(0, |space| space + 1);
-        let word = before[cut..].trim_start_matches(['(', '"']);
+        let word = before.rsplit(char::is_whitespace).next().unwrap_or(before);
+        let word = word.trim_start_matches(['(', '"']);
         let is_initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
         return is_initial || ABBREVIATIONS.iter().any(|known| known.eq_ignore_ascii_case(word));
     }
@@ -173,6 +173,10 @@ mod tests {
         assert_eq!(
             sentences("A dog is\na mammal.\nIt barks."),
             ["A dog is\na mammal.", "It barks."]
+        );
+        assert_eq!(
+            sentences("\u{23a}\u{a0}x. Y\u{a0}Mr. Z."),
+            ["\u{23a}\u{a0}x.", "Y\u{a0}Mr. Z."]
         );
         assert_eq!(sentences("A title\n\nthen text"), ["A title", "then text"]);
     }
