@@ -79,9 +79,9 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use group_commit::{GroupCommit, Synced};
+pub(crate) use group_commit::GroupCommit;
 pub(crate) use header::LogHeader;
-pub(crate) use log::{End, Frame, Log};
+pub(crate) use log::{End, Log};
 
 use crate::fs::FileSystem;
 use crate::{Error, Result};

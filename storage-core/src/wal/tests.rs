@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use super::group_commit::Synced;
 use super::*;
 use crate::fs::{Access, Fault, FaultKind, FileSystem, OsFileSystem, SimulatedFileSystem};
 

@@ -1,0 +1,207 @@
+//! Everything that can go wrong, as data: what, where, what was expected, and whether a retry helps.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of a store's operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation of the store failed.
+///
+/// After any of these but [`Error::Poisoned`] the store goes on working; a failed operation leaves
+/// nothing behind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation on a file.
+    #[error("{action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried, as a verb: "read", "write", "sync".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's own error.
+        source: io::Error,
+    },
+    /// Bytes of a store's file are not what was written.
+    #[error(
+        "{path} is damaged at byte {offset}: expected {expected}, found {found}; restore a backup, \
+         or run verify to list all damage",
+        path = path.display()
+    )]
+    Corrupt {
+        /// The damaged file.
+        path: PathBuf,
+        /// Where in the file.
+        offset: u64,
+        /// What a sound file has there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// The files were written by a version of the format that this one does not read.
+    #[error(
+        "{path} has format version {found}, this library reads version {supported}; open it with \
+         the version of the library that wrote it, and export",
+        path = path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its format version.
+        found: u32,
+        /// The newest version that is read.
+        supported: u32,
+    },
+    /// There is no store at the path, and none was to be created.
+    #[error("there is no store at {path}; pass create = true to make one", path = path.display())]
+    NotFound {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory holds files, but no store.
+    #[error(
+        "{path} is not empty and is not a store ({found}); choose an empty or a new directory",
+        path = path.display()
+    )]
+    NotAStore {
+        /// The directory.
+        path: PathBuf,
+        /// One of the files in it, or what is missing.
+        found: String,
+    },
+    /// Another writer held the lock for longer than the timeout.
+    #[error(
+        "the store {path} is locked by process {pid}; retry, raise the timeout, or close the store there",
+        path = path.display()
+    )]
+    Locked {
+        /// The store's directory.
+        path: PathBuf,
+        /// The process that last took the lock (0: unknown).
+        pid: u32,
+    },
+    /// A sync failed earlier, so what the medium holds is unknown until the store is opened anew.
+    #[error(
+        "the store {path} refuses writes since a sync failed ({reason}); free space or mend the \
+         disk, then open it anew: what was acknowledged as durable before is safe",
+        path = path.display()
+    )]
+    Poisoned {
+        /// The store's directory.
+        path: PathBuf,
+        /// The failure that poisoned it.
+        reason: String,
+    },
+    /// The store was opened for reading only.
+    #[error("the store {path} was opened read-only", path = path.display())]
+    ReadOnly {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// The handle was closed.
+    #[error("the store is closed; open it anew")]
+    Closed,
+    /// Something that this transaction read has been changed by another since.
+    #[error("{what} changed after this transaction read it; run the transaction again")]
+    Conflict {
+        /// What was changed.
+        what: String,
+    },
+    /// A concept that must exist does not.
+    #[error("there is no concept {id:?}; put it first, or pass create_missing = true")]
+    ConceptNotFound {
+        /// The missing concept.
+        id: String,
+    },
+    /// An association that must exist does not.
+    #[error("there is no association {association_type:?} from {source_id:?} to {target_id:?}")]
+    AssociationNotFound {
+        /// The source concept.
+        source_id: String,
+        /// The target concept.
+        target_id: String,
+        /// The association's type.
+        association_type: String,
+    },
+    /// A concept id is empty or longer than [`crate::MAX_ID_BYTES`].
+    #[error("a concept id has 1 to {max} bytes of UTF-8, this one has {len}", max = crate::MAX_ID_BYTES)]
+    InvalidId {
+        /// The id's length in bytes.
+        len: usize,
+    },
+    /// A vector is unfit: wrong dimension, or a component that is not finite.
+    #[error("vector of concept {id:?}: {source}")]
+    InvalidVector {
+        /// The concept ("" for a query).
+        id: String,
+        /// What is wrong with it.
+        source: vector_kernel::QueryError,
+    },
+    /// An argument is out of its range.
+    #[error("{name} must be {expected}, not {found}")]
+    InvalidArgument {
+        /// The argument.
+        name: &'static str,
+        /// Its range.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// The store was created with other options than it is opened with.
+    #[error("the store has {name} = {stored}, but was opened with {given}; leave it out, or reembed into a new store")]
+    OptionMismatch {
+        /// The option.
+        name: &'static str,
+        /// What the store was created with.
+        stored: String,
+        /// What was asked for.
+        given: String,
+    },
+    /// A transaction is too large for one frame of the log.
+    #[error("the transaction has {bytes} bytes, a transaction may have {max}; split it")]
+    TransactionTooLarge {
+        /// Its size as written.
+        bytes: u64,
+        /// The largest size.
+        max: u64,
+    },
+    /// The store has used up all its concept numbers or type numbers.
+    #[error("the store is full: {what}; export it into a new store")]
+    Full {
+        /// What ran out.
+        what: &'static str,
+    },
+    /// The handle was opened by a parent process.
+    #[error("this store was opened by process {opened_by} and came here by fork; open it anew in this process")]
+    Forked {
+        /// The process that opened it.
+        opened_by: u32,
+    },
+}
+
+impl Error {
+    /// Whether the same call may succeed later without anyone changing the store or its options.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Locked { .. } | Self::Conflict { .. })
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn corrupt(
+        path: &Path,
+        offset: u64,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::Corrupt {
+            path: path.to_owned(),
+            offset,
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+}

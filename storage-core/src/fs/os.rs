@@ -1,0 +1,135 @@
+//! The platform's file system.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::map::{FileMap, SharedPage};
+use super::{Access, ByteView, File, FileSystem, PageHandle};
+
+/// The file system of the operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsFileSystem;
+
+impl FileSystem for OsFileSystem {
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        Ok(Box::new(OsFile(file)))
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        let write = access == Access::ReadWrite;
+        let file = fs::OpenOptions::new().read(true).write(write).open(path)?;
+        Ok(Box::new(OsFile(file)))
+    }
+
+    fn view(&self, path: &Path) -> io::Result<ByteView> {
+        Ok(ByteView::from_map(FileMap::open(&fs::File::open(path)?)?))
+    }
+
+    fn shared_page(&self, path: &Path) -> io::Result<PageHandle> {
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
+        Ok(PageHandle(Arc::new(SharedPage::map(&file)?)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        // Windows has no handle to sync a directory by; its renames are journalled.
+        if cfg!(windows) { Ok(()) } else { fs::File::open(path)?.sync_all() }
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            // The store writes ASCII names only; a name that is not Unicode is a stranger's.
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
+
+#[derive(Debug)]
+struct OsFile(fs::File);
+
+impl File for OsFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match positioned_read(&self.0, &mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::write_all_at(&self.0, bytes, offset);
+        #[cfg(windows)]
+        {
+            let mut written = 0;
+            while written < bytes.len() {
+                let count = std::os::windows::fs::FileExt::seek_write(
+                    &self.0,
+                    &bytes[written..],
+                    offset + written as u64,
+                )?;
+                written += count;
+            }
+            Ok(())
+        }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        // On Apple's systems this is F_FULLFSYNC, the only call there that reaches the medium.
+        self.0.sync_data()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(fs::TryLockError::WouldBlock) => Ok(false),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.0.unlock()
+    }
+}
+
+#[cfg(unix)]
+fn positioned_read(file: &fs::File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn positioned_read(file: &fs::File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}

@@ -1,0 +1,215 @@
+//! The manifest: which segments make up the store, and from which LSN on the log adds to them.
+//!
+//! ```text
+//! MANIFEST-<generation, 20 digits>
+//! 0   magic "SUTRAMAN"        16  length of the body u64
+//! 8   version u32, 0 u32      24  crc32c of the body u32, crc32c of bytes 0 to 27 u32
+//! 32  body: JSON
+//! ```
+//!
+//! Written under a temporary name, synced, renamed, the directory synced. Invariant: a manifest is
+//! whole or it does not count; it changes how the state is kept, never what the state is.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::fs::{Access, FileSystem};
+use crate::options::StoreConfig;
+use crate::segment::{read_u32, read_u64};
+use crate::{Error, Result};
+
+const MAGIC: &[u8; 8] = b"SUTRAMAN";
+const VERSION: u32 = 1;
+const HEADER_BYTES: usize = 32;
+/// A body above this size is damage, not a manifest: it stops a wild length from filling memory.
+const MAX_BODY_BYTES: u64 = 1 << 30;
+
+/// Invariant: state = `segments` + replay of the log above `lsn`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// The store's UUID, as 32 hexadecimal digits.
+    pub(crate) store: String,
+    /// Counts the manifests; the newest whole one is the store's.
+    pub(crate) generation: u64,
+    /// The last transaction that is in the segments.
+    pub(crate) lsn: u64,
+    /// When it was committed, seconds since the Unix epoch.
+    pub(crate) commit_time: f64,
+    /// The log that holds the transaction after it.
+    pub(crate) log: u64,
+    /// The number that the next new concept gets.
+    pub(crate) next_number: u32,
+    /// The number that the next segment gets.
+    pub(crate) next_segment: u64,
+    /// The association types by number.
+    pub(crate) types: Vec<String>,
+    pub(crate) config: StoreConfig,
+    /// Oldest first.
+    pub(crate) segments: Vec<SegmentEntry>,
+}
+
+/// A segment in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SegmentEntry {
+    pub(crate) id: u64,
+    /// The LSN of its tombstone file; `None`: nothing of it is dead.
+    pub(crate) tombstones: Option<u64>,
+    pub(crate) bytes: u64,
+}
+
+impl Manifest {
+    pub(crate) fn store_uuid(&self, path: &Path) -> Result<[u8; 16]> {
+        u128::from_str_radix(&self.store, 16).map(u128::to_be_bytes).map_err(|_| {
+            Error::corrupt(path, HEADER_BYTES as u64, "a store uuid", self.store.clone())
+        })
+    }
+
+    /// The path of generation `generation`'s manifest.
+    pub(crate) fn path(dir: &Path, generation: u64) -> PathBuf {
+        dir.join(format!("MANIFEST-{generation:020}"))
+    }
+
+    /// The generation that a file name stands for.
+    pub(crate) fn generation_of(name: &str) -> Option<u64> {
+        let digits = name.strip_prefix("MANIFEST-")?;
+        (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| digits.parse().ok())?
+    }
+
+    pub(crate) fn read(fs: &dyn FileSystem, dir: &Path, generation: u64) -> Result<Self> {
+        let path = Self::path(dir, generation);
+        let failed = |e| Error::io("read", &path, e);
+        let file = fs.open(&path, Access::Read).map_err(failed)?;
+        let len = file.len().map_err(failed)?;
+        if len > MAX_BODY_BYTES {
+            let found = format!("{len} bytes");
+            return Err(Error::corrupt(&path, 16, "a manifest of at most 1 GiB", found));
+        }
+        let mut bytes = vec![0; len as usize];
+        let read = file.read_at(&mut bytes, 0).map_err(failed)?;
+        bytes.truncate(read);
+        Self::decode(&path, &bytes, generation)
+    }
+
+    fn decode(path: &Path, bytes: &[u8], generation: u64) -> Result<Self> {
+        let corrupt = |at: u64, expected: &str, found: String| {
+            Err(Error::corrupt(path, at, expected, found))
+        };
+        let Some((header, body)) = bytes.split_at_checked(HEADER_BYTES) else {
+            return corrupt(0, "a header of 32 bytes", format!("{} bytes", bytes.len()));
+        };
+        if &header[..8] != MAGIC {
+            return corrupt(0, "the magic SUTRAMAN", format!("{:02x?}", &header[..8]));
+        }
+        if read_u32(header, 28) != crc32c::crc32c(&header[..28]) {
+            return corrupt(28, "the header's checksum", format!("{:08x}", read_u32(header, 28)));
+        }
+        let found = read_u32(header, 8);
+        if found != VERSION {
+            return Err(Error::Version { path: path.to_owned(), found, supported: VERSION });
+        }
+        if read_u64(header, 16) != body.len() as u64 {
+            let expected = format!("a body of {} bytes", read_u64(header, 16));
+            return corrupt(16, &expected, format!("{} bytes", body.len()));
+        }
+        if read_u32(header, 24) != crc32c::crc32c(body) {
+            return corrupt(24, "the body's checksum", format!("{:08x}", read_u32(header, 24)));
+        }
+        let manifest: Self = match serde_json::from_slice(body) {
+            Ok(manifest) => manifest,
+            Err(error) => return corrupt(32, "a manifest as JSON", error.to_string()),
+        };
+        if manifest.generation != generation {
+            let found = manifest.generation.to_string();
+            return corrupt(32, &format!("generation {generation}"), found);
+        }
+        Ok(manifest)
+    }
+
+    /// Publishes the manifest: once this returns, it is the store's after any crash.
+    pub(crate) fn publish(&self, fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+        let body = serde_json::to_vec(self).expect("a manifest holds plain data only");
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&0_u32.to_le_bytes());
+        bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
+        let crc = crc32c::crc32c(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        bytes.extend_from_slice(&body);
+
+        let path = Self::path(dir, self.generation);
+        let temporary = dir.join(format!("manifest-{:020}.tmp", self.generation));
+        replace_leftover(fs, &temporary)?;
+        let file = fs.create_new(&temporary).map_err(|e| Error::io("create", &temporary, e))?;
+        file.write_all_at(&bytes, 0).map_err(|e| Error::io("write", &temporary, e))?;
+        file.sync_data().map_err(|e| Error::io("sync", &temporary, e))?;
+        drop(file);
+        fs.rename(&temporary, &path).map_err(|e| Error::io("rename", &temporary, e))?;
+        fs.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))
+    }
+
+    /// The generations that have a manifest file, newest first.
+    pub(crate) fn list(fs: &dyn FileSystem, dir: &Path) -> Result<Vec<u64>> {
+        let names = fs.list(dir).map_err(|e| Error::io("list", dir, e))?;
+        let mut found: Vec<u64> = names.iter().filter_map(|n| Self::generation_of(n)).collect();
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(found)
+    }
+}
+
+/// Removes what an interrupted attempt left under a temporary name.
+pub(crate) fn replace_leftover(fs: &dyn FileSystem, path: &Path) -> Result<()> {
+    match fs.remove(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::OsFileSystem;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            store: format!("{:032x}", 77_u128),
+            generation: 3,
+            lsn: 9,
+            commit_time: 1.5,
+            log: 2,
+            next_number: 4,
+            next_segment: 5,
+            types: vec!["is a".into()],
+            config: StoreConfig::default(),
+            segments: vec![SegmentEntry { id: 1, tombstones: Some(9), bytes: 100 }],
+        }
+    }
+
+    #[test]
+    fn a_published_manifest_reads_back_and_is_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        manifest().publish(&OsFileSystem, dir.path()).unwrap();
+        assert_eq!(Manifest::list(&OsFileSystem, dir.path()).unwrap(), [3]);
+        assert_eq!(Manifest::read(&OsFileSystem, dir.path(), 3).unwrap(), manifest());
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_truncation_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        manifest().publish(&OsFileSystem, dir.path()).unwrap();
+        let path = Manifest::path(dir.path(), 3);
+        let bytes = std::fs::read(&path).unwrap();
+        for at in 0..bytes.len() {
+            // Bytes 12 to 15 are reserved, and covered like the rest.
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << (at % 8);
+            assert!(Manifest::decode(&path, &damaged, 3).is_err(), "flip at {at}");
+            assert!(Manifest::decode(&path, &bytes[..at], 3).is_err(), "cut at {at}");
+        }
+    }
+}

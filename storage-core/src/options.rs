@@ -1,0 +1,187 @@
+//! How a store is opened: what is fixed at its creation, and what each handle chooses.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use vector_kernel::Metric;
+
+use crate::{Error, Result};
+
+/// What a call promises when it returns: the name says what can be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives power loss.
+    Sync,
+    /// In the log file: survives the death of the process; survives power loss once the interval has
+    /// passed.
+    Interval(Duration),
+    /// Survives power loss only after a later `save`, `Sync` commit or close; for loads that can be
+    /// repeated.
+    Buffered,
+}
+
+impl Default for Durability {
+    fn default() -> Self {
+        Self::Interval(Duration::from_millis(50))
+    }
+}
+
+/// How vectors are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VectorStorage {
+    /// 32-bit floats: vectors come back bit-exact.
+    #[default]
+    F32,
+    /// 16-bit floats (IEEE 754 binary16): half the bytes, components rounded to 11 bits.
+    F16,
+}
+
+impl VectorStorage {
+    /// Bytes of one component.
+    #[must_use]
+    pub const fn component_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
+    /// The option's name: `"f32"` or `"f16"`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+}
+
+/// What is fixed when a store is created; kept in its manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreConfig {
+    /// Components of every vector, 1 to 65,535.
+    pub vector_dimension: usize,
+    /// `"cosine"`, `"dot"` or `"euclidean"`.
+    #[serde(with = "metric_name")]
+    pub metric: Metric,
+    /// How vectors are kept.
+    pub vector_storage: VectorStorage,
+    /// The analyzer of the word index: `"english"` or `"simple"`.
+    pub analyzer: String,
+    /// Whether contents and attributes are compressed on disk.
+    pub use_compression: bool,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            vector_dimension: 384,
+            metric: Metric::Cosine,
+            vector_storage: VectorStorage::F32,
+            analyzer: "english".to_owned(),
+            use_compression: true,
+        }
+    }
+}
+
+impl StoreConfig {
+    pub(crate) fn validate(&self) -> Result<()> {
+        if !(1..=65_535).contains(&self.vector_dimension) {
+            return Err(Error::InvalidArgument {
+                name: "vector_dimension",
+                expected: "1 to 65535".to_owned(),
+                found: self.vector_dimension.to_string(),
+            });
+        }
+        if text_index::Analyzer::by_name(&self.analyzer).is_none() {
+            return Err(Error::InvalidArgument {
+                name: "analyzer",
+                expected: "\"english\" or \"simple\"".to_owned(),
+                found: format!("{:?}", self.analyzer),
+            });
+        }
+        Ok(())
+    }
+
+    /// Refuses to open a store with other fixed options than it has.
+    pub(crate) fn check_same(&self, given: &Self) -> Result<()> {
+        let mismatch = |name, stored: &dyn ToString, given: &dyn ToString| {
+            Err(Error::OptionMismatch {
+                name,
+                stored: stored.to_string(),
+                given: given.to_string(),
+            })
+        };
+        if self.vector_dimension != given.vector_dimension {
+            return mismatch("vector_dimension", &self.vector_dimension, &given.vector_dimension);
+        }
+        if self.metric != given.metric {
+            return mismatch("metric", &self.metric.as_str(), &given.metric.as_str());
+        }
+        if self.vector_storage != given.vector_storage {
+            return mismatch(
+                "vector_storage",
+                &self.vector_storage.as_str(),
+                &given.vector_storage.as_str(),
+            );
+        }
+        if self.analyzer != given.analyzer {
+            return mismatch("analyzer", &self.analyzer, &given.analyzer);
+        }
+        Ok(())
+    }
+}
+
+/// How one handle opens a store.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// What is fixed at creation; when the store exists, these must agree with it (compression may
+    /// differ: it governs what is written from now on).
+    pub config: StoreConfig,
+    /// Make the store when there is none.
+    pub create: bool,
+    /// Never write; works on a read-only file system.
+    pub read_only: bool,
+    /// Keep the write lock for the handle's life: saves a system call a commit, shuts others out.
+    pub exclusive: bool,
+    /// How long to wait for the write lock.
+    pub timeout: Duration,
+    /// What a single call outside a transaction promises.
+    pub durability: Durability,
+    /// Bytes of log after which the tail is flushed to a segment.
+    pub flush_bytes: u64,
+    /// Whether a thread flushes and compacts by itself.
+    pub background: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            config: StoreConfig::default(),
+            create: true,
+            read_only: false,
+            exclusive: false,
+            timeout: Duration::from_secs(5),
+            durability: Durability::default(),
+            flush_bytes: 16 << 20,
+            background: true,
+        }
+    }
+}
+
+mod metric_name {
+    //! A metric as its name, in the manifest.
+
+    use serde::{Deserialize, Deserializer, Serializer};
+    use vector_kernel::Metric;
+
+    pub(super) fn serialize<S: Serializer>(metric: &Metric, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(metric.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Metric, D::Error> {
+        let name = String::deserialize(input)?;
+        name.parse().map_err(|_| serde::de::Error::custom(format!("unknown metric {name:?}")))
+    }
+}

@@ -1,0 +1,222 @@
+//! The stored form of what is known of a concept or an association, beside its columns.
+//!
+//! A record is a run of tagged fields (see `codec`), each left out when it has its default. Ids,
+//! numbers, creation times and vectors are columns of their own.
+
+use crate::codec::{Decode, Reader, put_field};
+use crate::concept::Attributes;
+use crate::{Association, Concept};
+
+mod tag {
+    pub(super) const CONTENT: u8 = 1;
+    pub(super) const LAST_USED: u8 = 2;
+    pub(super) const ACCESS_COUNT: u8 = 3;
+    pub(super) const STRENGTH: u8 = 4;
+    pub(super) const CONFIDENCE: u8 = 5;
+    pub(super) const SOURCE: u8 = 6;
+    pub(super) const CATEGORY: u8 = 7;
+    pub(super) const ATTRIBUTES: u8 = 8;
+    pub(super) const CREATED: u8 = 9;
+}
+
+/// The record of a concept: all but id, vector and creation time.
+pub(crate) fn encode_concept(concept: &Concept) -> Vec<u8> {
+    let mut out = Vec::with_capacity(concept.content.len() + 32);
+    if !concept.content.is_empty() {
+        put_field(&mut out, tag::CONTENT, concept.content.as_bytes());
+    }
+    if let Some(time) = concept.last_accessed {
+        put_field(&mut out, tag::LAST_USED, &time.to_le_bytes());
+    }
+    if concept.access_count != 0 {
+        put_field(&mut out, tag::ACCESS_COUNT, &concept.access_count.to_le_bytes());
+    }
+    if concept.strength.to_bits() != 1.0_f32.to_bits() {
+        put_field(&mut out, tag::STRENGTH, &concept.strength.to_le_bytes());
+    }
+    if concept.confidence.to_bits() != 1.0_f32.to_bits() {
+        put_field(&mut out, tag::CONFIDENCE, &concept.confidence.to_le_bytes());
+    }
+    put_provenance(&mut out, concept.source.as_deref(), &concept.attributes);
+    if let Some(category) = &concept.category {
+        put_field(&mut out, tag::CATEGORY, category.as_bytes());
+    }
+    out
+}
+
+/// The concept that a record, an id and a creation time make; its vector is left out.
+pub(crate) fn decode_concept(id: &str, created: f64, record: &[u8]) -> Decode<Concept> {
+    let mut concept = Concept::new(id, "");
+    concept.created = Some(created);
+    let mut reader = Reader::new(record);
+    while let Some((tag, mut field)) = reader.field()? {
+        match tag {
+            tag::CONTENT => field.rest_str()?.clone_into(&mut concept.content),
+            tag::LAST_USED => concept.last_accessed = Some(field.f64()?),
+            tag::ACCESS_COUNT => concept.access_count = fixed_u64(&mut field)?,
+            tag::STRENGTH => concept.strength = field.f32()?,
+            tag::CONFIDENCE => concept.confidence = field.f32()?,
+            tag::SOURCE => concept.source = Some(field.rest_str()?.to_owned()),
+            tag::CATEGORY => concept.category = Some(field.rest_str()?.to_owned()),
+            tag::ATTRIBUTES => concept.attributes = attributes(&field)?,
+            _ => {}
+        }
+    }
+    Ok(concept)
+}
+
+/// The content within a concept's record.
+pub(crate) fn content(record: &[u8]) -> Decode<&str> {
+    text_field(record, tag::CONTENT).map(Option::unwrap_or_default)
+}
+
+/// The source within a concept's record.
+pub(crate) fn source(record: &[u8]) -> Decode<Option<&str>> {
+    text_field(record, tag::SOURCE)
+}
+
+/// The category within a concept's record.
+pub(crate) fn category(record: &[u8]) -> Decode<Option<&str>> {
+    text_field(record, tag::CATEGORY)
+}
+
+fn text_field(record: &[u8], wanted: u8) -> Decode<Option<&str>> {
+    let mut reader = Reader::new(record);
+    while let Some((tag, field)) = reader.field()? {
+        if tag == wanted {
+            return field.rest_str().map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// The record of an association: all but its key, weight and confidence.
+pub(crate) fn encode_association(association: &Association, created: f64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(16);
+    put_field(&mut out, tag::CREATED, &created.to_le_bytes());
+    if let Some(time) = association.last_used {
+        put_field(&mut out, tag::LAST_USED, &time.to_le_bytes());
+    }
+    put_provenance(&mut out, association.source.as_deref(), &association.attributes);
+    out
+}
+
+/// Fills an association's creation time, last use, source and attributes from its record.
+pub(crate) fn decode_association(record: &[u8], association: &mut Association) -> Decode<()> {
+    let mut reader = Reader::new(record);
+    while let Some((tag, mut field)) = reader.field()? {
+        match tag {
+            tag::CREATED => association.created = Some(field.f64()?),
+            tag::LAST_USED => association.last_used = Some(field.f64()?),
+            tag::SOURCE => association.source = Some(field.rest_str()?.to_owned()),
+            tag::ATTRIBUTES => association.attributes = attributes(&field)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn put_provenance(out: &mut Vec<u8>, source: Option<&str>, attributes: &Attributes) {
+    if let Some(source) = source {
+        put_field(out, tag::SOURCE, source.as_bytes());
+    }
+    if !attributes.is_empty() {
+        let json = serde_json::to_vec(attributes).expect("a JSON object with string keys encodes");
+        put_field(out, tag::ATTRIBUTES, &json);
+    }
+}
+
+fn attributes(field: &Reader<'_>) -> Decode<Attributes> {
+    serde_json::from_str(field.rest_str()?).map_err(|_| field.error("a JSON object"))
+}
+
+fn fixed_u64(field: &mut Reader<'_>) -> Decode<u64> {
+    let bytes = field.take(8, "a 64-bit integer")?;
+    Ok(u64::from_le_bytes(bytes.try_into().expect("take() returned 8 bytes")))
+}
+
+/// How often and when a concept was accessed: the newest such entry outlives the record's own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Touch {
+    pub(crate) number: u32,
+    pub(crate) strength: f32,
+    pub(crate) access_count: u64,
+    pub(crate) last_accessed: f64,
+}
+
+impl Touch {
+    /// Encoded size: number, strength, access count, last access; little-endian, 4 + 4 + 8 + 8.
+    pub(crate) const BYTES: usize = 24;
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.number.to_le_bytes());
+        out.extend_from_slice(&self.strength.to_le_bytes());
+        out.extend_from_slice(&self.access_count.to_le_bytes());
+        out.extend_from_slice(&self.last_accessed.to_le_bytes());
+    }
+
+    /// Decodes an entry of exactly [`Self::BYTES`] bytes.
+    pub(crate) fn decode(bytes: &[u8; Self::BYTES]) -> Self {
+        fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+            bytes[at..at + N].try_into().expect("the parts lie within the 24 bytes")
+        }
+        Self {
+            number: u32::from_le_bytes(part(bytes, 0)),
+            strength: f32::from_le_bytes(part(bytes, 4)),
+            access_count: u64::from_le_bytes(part(bytes, 8)),
+            last_accessed: f64::from_le_bytes(part(bytes, 16)),
+        }
+    }
+
+    pub(crate) fn apply(&self, concept: &mut Concept) {
+        concept.strength = self.strength;
+        concept.access_count = self.access_count;
+        concept.last_accessed = Some(self.last_accessed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_concept_comes_back_whole() {
+        let mut concept = Concept::new("id", "text \u{1f41f}");
+        concept.created = Some(12.5);
+        concept.last_accessed = Some(99.0);
+        concept.access_count = 7;
+        concept.strength = 0.25;
+        concept.confidence = 0.5;
+        concept.source = Some("a source".into());
+        concept.category = Some("animals".into());
+        concept.attributes.insert("legs".into(), 4.into());
+        let record = encode_concept(&concept);
+        assert_eq!(decode_concept("id", 12.5, &record), Ok(concept));
+        assert_eq!(content(&record), Ok("text \u{1f41f}"));
+        assert_eq!(source(&record), Ok(Some("a source")));
+        assert_eq!(category(&record), Ok(Some("animals")));
+    }
+
+    #[test]
+    fn defaults_take_no_bytes() {
+        assert_eq!(encode_concept(&Concept::new("id", "")), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn fields_of_a_later_version_are_skipped() {
+        let mut record = encode_concept(&Concept::new("id", "text"));
+        put_field(&mut record, 200, b"from the future");
+        assert_eq!(decode_concept("id", 0.0, &record).map(|c| c.content), Ok("text".to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = decode_concept("id", 0.0, &bytes);
+            let _ = decode_association(&bytes, &mut Association::new("a", "b"));
+            let _ = content(&bytes);
+        }
+    }
+}

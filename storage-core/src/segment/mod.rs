@@ -1,0 +1,487 @@
+//! Immutable parts of a store: rows of concepts and edges, with every index over them.
+//!
+//! A [`Segment`] is the one representation of data at rest and in memory: a committed transaction is
+//! a small one on the heap, a flush or compaction writes a large one to a file. Invariant: no byte of
+//! a file is used before its checksum was compared.
+
+mod build;
+mod format;
+mod id_table;
+mod merge;
+mod writer;
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use graph_index::GraphView;
+use half::f16;
+use text_index::TextView;
+use vector_kernel::{FlatIndex, Rows};
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+pub(crate) use build::{NewEdge, NewPart, NewRow, build_on_heap};
+pub(crate) use format::{Counts, Identity};
+pub(crate) use id_table::IdHasher;
+pub(crate) use merge::{MergeInput, MergeTarget, merge};
+
+use crate::fs::{ByteView, FileSystem};
+use crate::operation::EdgeKey;
+use crate::options::{StoreConfig, VectorStorage};
+use crate::record::Touch;
+use crate::{Error, Result};
+use format::{BLOCK_BYTES, Kind, Section};
+pub(crate) use format::{read_u32, read_u64};
+
+/// One immutable part of a store.
+pub(crate) struct Segment {
+    path: PathBuf,
+    bytes: ByteView,
+    identity: Identity,
+    counts: Counts,
+    sections: [Section; Kind::ALL.len()],
+    /// `None` for a part on the heap, whose bytes never left memory.
+    verification: Option<Verification>,
+    dim: usize,
+    storage: VectorStorage,
+}
+
+/// Which blocks of a file were compared with their checksums.
+#[derive(Debug)]
+struct Verification {
+    checksums: Range<usize>,
+    /// A bit a block, in the order of the checksums.
+    seen: Box<[AtomicU64]>,
+    whole: [AtomicBool; Kind::ALL.len()],
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Segment")
+            .field("id", &self.identity.id)
+            .field("lsn", &(self.identity.first_lsn..=self.identity.last_lsn))
+            .field("counts", &self.counts)
+            .field("mapped", &self.bytes.is_mapped())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Segment {
+    /// Opens a segment file: reads its outline, none of its rows.
+    pub(crate) fn open(
+        fs: &dyn FileSystem,
+        path: &Path,
+        store: &[u8; 16],
+        config: &StoreConfig,
+    ) -> Result<Self> {
+        let bytes = fs.view(path).map_err(|e| Error::io("open", path, e))?;
+        let mut segment = Self::from_bytes(path, bytes, config)?;
+        if &segment.identity.store != store {
+            let found = format!("{:02x?}", segment.identity.store);
+            return Err(Error::corrupt(path, 16, format!("store {store:02x?}"), found));
+        }
+        let checksums = format::parse(path, &segment.bytes)?.checksums;
+        let blocks = checksums.len() / 4;
+        segment.verification = Some(Verification {
+            checksums,
+            seen: (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+            whole: Default::default(),
+        });
+        Ok(segment)
+    }
+
+    /// A part whose bytes were built in this process.
+    pub(crate) fn from_heap(bytes: ByteView, config: &StoreConfig) -> Result<Self> {
+        Self::from_bytes(Path::new("(memory)"), bytes, config)
+    }
+
+    fn from_bytes(path: &Path, bytes: ByteView, config: &StoreConfig) -> Result<Self> {
+        let outline = format::parse(path, &bytes)?;
+        let segment = Self {
+            path: path.to_owned(),
+            bytes,
+            identity: outline.identity,
+            counts: outline.counts,
+            sections: outline.sections,
+            verification: None,
+            dim: config.vector_dimension,
+            storage: config.vector_storage,
+        };
+        segment.check_lengths()?;
+        Ok(segment)
+    }
+
+    /// Every column has as many entries as the counts say, so that later reads need no length checks.
+    fn check_lengths(&self) -> Result<()> {
+        let (rows, edges) = (self.counts.rows as usize, self.counts.edges as usize);
+        let vectors = self.counts.vectors as usize;
+        let row_bytes = self.dim * self.storage.component_bytes();
+        let some = |count: usize, bytes: usize| if count == 0 { 0 } else { bytes };
+        let expected = [
+            (Kind::Numbers, rows * 4),
+            (Kind::Births, rows * 8),
+            (Kind::Created, rows * 8),
+            (Kind::CreatedOrder, rows * 4),
+            (Kind::IdOffsets, some(rows, (rows + 1) * 8)),
+            (Kind::RecordOffsets, some(rows, (rows + 1) * 8)),
+            (Kind::VectorRows, if vectors == rows { 0 } else { vectors * 4 }),
+            (Kind::Vectors, vectors.saturating_mul(row_bytes)),
+            (Kind::InverseNorms, vectors * 4),
+            (Kind::EdgeBirths, edges * 8),
+            (Kind::EdgeRecordOffsets, some(edges, (edges + 1) * 8)),
+        ];
+        for (kind, len) in expected {
+            let section = &self.sections[kind.index()];
+            if section.len() != len {
+                let offset = section.range.start as u64;
+                let expected = format!("{len} bytes of {}", kind.name());
+                let found = format!("{} bytes", section.len());
+                return Err(Error::corrupt(&self.path, offset, expected, found));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.identity.id
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn is_file(&self) -> bool {
+        self.verification.is_some()
+    }
+
+    pub(crate) fn rows(&self) -> u32 {
+        self.counts.rows
+    }
+
+    pub(crate) fn edges(&self) -> u32 {
+        self.counts.edges
+    }
+
+    pub(crate) fn vectors(&self) -> u32 {
+        self.counts.vectors
+    }
+
+    fn corrupt(&self, kind: Kind, expected: &str, found: impl Into<String>) -> Error {
+        let offset = self.sections[kind.index()].range.start as u64;
+        Error::corrupt(&self.path, offset, format!("{expected} in section {}", kind.name()), found)
+    }
+
+    // ---- checked access to bytes -------------------------------------------------------------
+
+    /// Part of a section, its blocks verified at their first touch.
+    fn bytes_at(&self, kind: Kind, range: Range<usize>) -> Result<&[u8]> {
+        let section = &self.sections[kind.index()];
+        if range.start > range.end || range.end > section.len() {
+            let found = format!("bytes {range:?} of {}", section.len());
+            return Err(self.corrupt(kind, "offsets within the section", found));
+        }
+        if let Some(verification) = &self.verification
+            && !verification.whole[kind.index()].load(Ordering::Acquire)
+        {
+            self.verify(verification, kind, &range)?;
+        }
+        let start = section.range.start;
+        Ok(&self.bytes[start + range.start..start + range.end])
+    }
+
+    /// A whole section.
+    fn section(&self, kind: Kind) -> Result<&[u8]> {
+        let len = self.sections[kind.index()].len();
+        let bytes = self.bytes_at(kind, 0..len)?;
+        if let Some(verification) = &self.verification {
+            verification.whole[kind.index()].store(true, Ordering::Release);
+        }
+        Ok(bytes)
+    }
+
+    fn column<T: FromBytes + Immutable + KnownLayout>(&self, kind: Kind) -> Result<&[T]> {
+        let bytes = self.section(kind)?;
+        <[T]>::ref_from_bytes(bytes)
+            .map_err(|_| self.corrupt(kind, "an aligned column", format!("{} bytes", bytes.len())))
+    }
+
+    fn verify(
+        &self,
+        verification: &Verification,
+        kind: Kind,
+        range: &Range<usize>,
+    ) -> Result<()> {
+        let section = &self.sections[kind.index()];
+        for block in range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES) {
+            let index = section.first_checksum + block;
+            let (word, bit) = (&verification.seen[index / 64], 1_u64 << (index % 64));
+            if word.load(Ordering::Acquire) & bit != 0 {
+                continue;
+            }
+            self.compare_block(verification, section, kind, block)?;
+            word.fetch_or(bit, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn compare_block(
+        &self,
+        verification: &Verification,
+        section: &Section,
+        kind: Kind,
+        block: usize,
+    ) -> Result<()> {
+        let start = section.range.start + block * BLOCK_BYTES;
+        let end = (start + BLOCK_BYTES).min(section.range.end);
+        let found = crc32c::crc32c(&self.bytes[start..end]);
+        let at = verification.checksums.start + (section.first_checksum + block) * 4;
+        let expected = read_u32(&self.bytes, at);
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::corrupt(
+            &self.path,
+            start as u64,
+            format!("checksum {expected:08x} over a block of section {}", kind.name()),
+            format!("{found:08x}"),
+        ))
+    }
+
+    /// Compares every block with its checksum, seen before or not; returns all that differ.
+    pub(crate) fn verify_all(&self) -> Vec<Error> {
+        let Some(verification) = &self.verification else { return Vec::new() };
+        let mut damage = Vec::new();
+        for kind in Kind::ALL {
+            let section = &self.sections[kind.index()];
+            for block in 0..section.len().div_ceil(BLOCK_BYTES) {
+                damage.extend(self.compare_block(verification, section, kind, block).err());
+            }
+        }
+        damage
+    }
+
+    // ---- rows ----------------------------------------------------------------------------------
+
+    /// Concept numbers by row, ascending.
+    pub(crate) fn numbers(&self) -> Result<&[u32]> {
+        self.column(Kind::Numbers)
+    }
+
+    /// The row of a concept number.
+    pub(crate) fn row_of(&self, number: u32) -> Result<Option<u32>> {
+        let numbers = self.numbers()?;
+        let (Some(&first), Some(&last)) = (numbers.first(), numbers.last()) else {
+            return Ok(None);
+        };
+        if number < first || number > last {
+            return Ok(None);
+        }
+        // Numbers are given out in sequence, so the row is mostly just the distance to the first.
+        let guess = (number - first) as usize;
+        if numbers.get(guess) == Some(&number) {
+            return Ok(Some(guess as u32));
+        }
+        let within = &numbers[..guess.min(numbers.len())];
+        Ok(within.binary_search(&number).ok().map(|row| row as u32))
+    }
+
+    pub(crate) fn births(&self) -> Result<&[u64]> {
+        self.column(Kind::Births)
+    }
+
+    pub(crate) fn created(&self) -> Result<&[f64]> {
+        self.column(Kind::Created)
+    }
+
+    /// Rows by (creation time, row).
+    pub(crate) fn created_order(&self) -> Result<&[u32]> {
+        self.column(Kind::CreatedOrder)
+    }
+
+    /// The bytes of variable-length entry `index` of a section.
+    fn entry(&self, offsets: Kind, bytes: Kind, index: u32) -> Result<&[u8]> {
+        let offsets: &[u64] = self.column(offsets)?;
+        let index = index as usize;
+        let (Some(&start), Some(&end)) = (offsets.get(index), offsets.get(index + 1)) else {
+            return Err(self.corrupt(bytes, "an entry", format!("none at {index}")));
+        };
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        let end = usize::try_from(end).unwrap_or(usize::MAX);
+        self.bytes_at(bytes, start..end)
+    }
+
+    /// The id of a row.
+    pub(crate) fn concept_id(&self, row: u32) -> Result<&str> {
+        let bytes = self.entry(Kind::IdOffsets, Kind::Ids, row)?;
+        std::str::from_utf8(bytes).map_err(|e| self.corrupt(Kind::Ids, "UTF-8", e.to_string()))
+    }
+
+    /// The record of a row.
+    pub(crate) fn record(&self, row: u32) -> Result<&[u8]> {
+        self.entry(Kind::RecordOffsets, Kind::Records, row)
+    }
+
+    /// Turns a record's decoding error into one that names this file.
+    pub(crate) fn bad_record(&self, error: &crate::codec::DecodeError) -> Error {
+        self.corrupt(Kind::Records, error.expected, format!("other bytes at {}", error.offset))
+    }
+
+    /// The row with an id, given the id's hash.
+    pub(crate) fn find_id(&self, hash: u64, id: &str) -> Result<Option<u32>> {
+        if self.counts.rows == 0 {
+            return Ok(None);
+        }
+        let table: &[u64] = self.column(Kind::IdTable)?;
+        let mut candidates = id_table::probe(table, hash);
+        while let Some(row) = candidates.next_row() {
+            if row < self.counts.rows && self.concept_id(row)? == id {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    // ---- vectors -------------------------------------------------------------------------------
+
+    /// The rows that have vectors, ascending; `None` when all have.
+    pub(crate) fn vector_rows(&self) -> Result<Option<&[u32]>> {
+        if self.counts.vectors == self.counts.rows {
+            return Ok(None);
+        }
+        self.column(Kind::VectorRows).map(Some)
+    }
+
+    /// The ordinal of a row's vector among the vectors.
+    pub(crate) fn vector_ordinal(&self, row: u32) -> Result<Option<u32>> {
+        Ok(match self.vector_rows()? {
+            None => Some(row),
+            Some(rows) => rows.binary_search(&row).ok().map(|ordinal| ordinal as u32),
+        })
+    }
+
+    /// The row of the vector with an ordinal.
+    pub(crate) fn row_of_vector(&self, ordinal: u32) -> Result<u32> {
+        match self.vector_rows()? {
+            None => Ok(ordinal),
+            Some(rows) => rows.get(ordinal as usize).copied().ok_or_else(|| {
+                self.corrupt(Kind::VectorRows, "a row", format!("none at {ordinal}"))
+            }),
+        }
+    }
+
+    /// The stored components of a row's vector; empty when it has none.
+    pub(crate) fn vector_bytes(&self, row: u32) -> Result<&[u8]> {
+        let Some(ordinal) = self.vector_ordinal(row)? else { return Ok(&[]) };
+        let len = self.dim * self.storage.component_bytes();
+        let start = ordinal as usize * len;
+        self.bytes_at(Kind::Vectors, start..start + len)
+    }
+
+    /// A row's vector as 32-bit floats.
+    pub(crate) fn vector(&self, row: u32) -> Result<Option<Vec<f32>>> {
+        let bytes = self.vector_bytes(row)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(decode_vector(bytes, self.storage)))
+    }
+
+    pub(crate) fn inverse_norms(&self) -> Result<&[f32]> {
+        self.column(Kind::InverseNorms)
+    }
+
+    /// All vectors, to be searched.
+    pub(crate) fn flat_index(&self, metric: vector_kernel::Metric) -> Result<FlatIndex<'_>> {
+        let norms = self.inverse_norms()?;
+        let rows = match self.storage {
+            VectorStorage::F32 => Rows::F32(self.column::<f32>(Kind::Vectors)?),
+            VectorStorage::F16 => Rows::F16(self.column::<f16>(Kind::Vectors)?),
+        };
+        FlatIndex::new(rows, self.dim, metric)
+            .and_then(|index| index.with_inverse_norms(norms))
+            .map_err(|e| self.corrupt(Kind::Vectors, "searchable vectors", e.to_string()))
+    }
+
+    // ---- words and edges -----------------------------------------------------------------------
+
+    /// The word index; `None` when the part has no rows.
+    pub(crate) fn text(&self) -> Result<Option<TextView<'_>>> {
+        if self.counts.rows == 0 {
+            return Ok(None);
+        }
+        TextView::parse(self.section(Kind::Text)?)
+            .map(Some)
+            .map_err(|e| self.corrupt(Kind::Text, "a word index", e.to_string()))
+    }
+
+    /// The associations; `None` when the part has none.
+    pub(crate) fn graph(&self) -> Result<Option<GraphView<'_>>> {
+        if self.counts.edges == 0 {
+            return Ok(None);
+        }
+        GraphView::parse(self.section(Kind::Graph)?)
+            .map(Some)
+            .map_err(|e| self.corrupt(Kind::Graph, "a graph", e.to_string()))
+    }
+
+    pub(crate) fn edge_births(&self) -> Result<&[u64]> {
+        self.column(Kind::EdgeBirths)
+    }
+
+    pub(crate) fn edge_record(&self, edge: u32) -> Result<&[u8]> {
+        self.entry(Kind::EdgeRecordOffsets, Kind::EdgeRecords, edge)
+    }
+
+    /// The edge with a key.
+    pub(crate) fn find_edge(&self, key: EdgeKey) -> Result<Option<u32>> {
+        Ok(self.graph()?.and_then(|graph| graph.find(key.source, key.target, key.type_id)))
+    }
+
+    /// The newest access entry of a concept in this part.
+    pub(crate) fn touch(&self, number: u32) -> Result<Option<Touch>> {
+        if self.sections[Kind::Touches.index()].len() == 0 {
+            return Ok(None);
+        }
+        let entries = self.touches()?;
+        let found = entries.binary_search_by_key(&number, |entry| Touch::decode(entry).number);
+        Ok(found.ok().map(|at| Touch::decode(&entries[at])))
+    }
+
+    /// All access entries by concept number.
+    pub(crate) fn touches(&self) -> Result<&[[u8; Touch::BYTES]]> {
+        self.column(Kind::Touches)
+    }
+}
+
+/// The components of a stored vector as 32-bit floats.
+pub(crate) fn decode_vector(bytes: &[u8], storage: VectorStorage) -> Vec<f32> {
+    match storage {
+        VectorStorage::F32 => bytes
+            .chunks_exact(4)
+            .map(|c| f32::from_le_bytes(c.try_into().expect("chunks of four")))
+            .collect(),
+        VectorStorage::F16 => bytes
+            .chunks_exact(2)
+            .map(|c| f16::from_le_bytes(c.try_into().expect("chunks of two")).to_f32())
+            .collect(),
+    }
+}
+
+/// Appends a vector's components as they are stored.
+pub(crate) fn encode_vector(vector: &[f32], storage: VectorStorage, out: &mut Vec<u8>) {
+    match storage {
+        VectorStorage::F32 => out.extend(vector.iter().flat_map(|x| x.to_le_bytes())),
+        VectorStorage::F16 => {
+            out.extend(vector.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()));
+        }
+    }
+}

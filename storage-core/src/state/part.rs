@@ -1,0 +1,115 @@
+//! A segment as one epoch sees it: which of its rows, vectors and edges are dead.
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::segment::Segment;
+use crate::{Error, Result};
+
+/// A segment and its tombstones.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) dead_rows: Arc<RoaringBitmap>,
+    /// The vectors of the dead rows, by vector ordinal.
+    pub(crate) dead_vectors: Arc<RoaringBitmap>,
+    pub(crate) dead_edges: Arc<RoaringBitmap>,
+    /// Words in the dead rows: what corpus statistics must leave out.
+    pub(crate) dead_words: u64,
+}
+
+impl Part {
+    /// A segment of which all is alive.
+    pub(crate) fn new(segment: Arc<Segment>) -> Self {
+        Self {
+            segment,
+            dead_rows: Arc::default(),
+            dead_vectors: Arc::default(),
+            dead_edges: Arc::default(),
+            dead_words: 0,
+        }
+    }
+
+    /// A segment with the tombstones that a file lists.
+    pub(crate) fn with_dead(
+        segment: Arc<Segment>,
+        rows: &RoaringBitmap,
+        edges: RoaringBitmap,
+    ) -> Result<Self> {
+        let beyond = |max: Option<u32>, len: u32| max.is_some_and(|max| max >= len);
+        if beyond(rows.max(), segment.rows()) || beyond(edges.max(), segment.edges()) {
+            return Err(Error::corrupt(
+                segment.path(),
+                0,
+                format!("tombstones of {} rows, {} edges", segment.rows(), segment.edges()),
+                format!("row {:?}, edge {:?}", rows.max(), edges.max()),
+            ));
+        }
+        let mut part = Self::new(segment);
+        part.dead_edges = Arc::new(edges);
+        for row in rows {
+            part.kill_row(row)?;
+        }
+        Ok(part)
+    }
+
+    pub(crate) fn live_rows(&self) -> u32 {
+        self.segment.rows() - self.dead_rows.len() as u32
+    }
+
+    pub(crate) fn live_vectors(&self) -> u32 {
+        self.segment.vectors() - self.dead_vectors.len() as u32
+    }
+
+    pub(crate) fn live_edges(&self) -> u32 {
+        self.segment.edges() - self.dead_edges.len() as u32
+    }
+
+    /// Words in the live rows.
+    pub(crate) fn live_words(&self) -> Result<u64> {
+        let all = self.segment.text()?.map_or(0, |text| text.total_length());
+        Ok(all.saturating_sub(self.dead_words))
+    }
+
+    pub(crate) fn is_row_live(&self, row: u32) -> bool {
+        !self.dead_rows.contains(row)
+    }
+
+    /// The live row of a concept number.
+    pub(crate) fn live_row_of(&self, number: u32) -> Result<Option<u32>> {
+        Ok(self.segment.row_of(number)?.filter(|&row| self.is_row_live(row)))
+    }
+
+    /// Marks a row dead, with its vector and words.
+    pub(crate) fn kill_row(&mut self, row: u32) -> Result<()> {
+        if self.dead_rows.contains(row) {
+            return Ok(());
+        }
+        let words = self.segment.text()?.map_or(0, |text| text.doc_length(row));
+        let vector = self.segment.vector_ordinal(row)?;
+        if let Some(ordinal) = vector.filter(|_| self.segment.vectors() > 0) {
+            Arc::make_mut(&mut self.dead_vectors).insert(ordinal);
+        }
+        Arc::make_mut(&mut self.dead_rows).insert(row);
+        self.dead_words += u64::from(words);
+        Ok(())
+    }
+
+    pub(crate) fn kill_edge(&mut self, edge: u32) {
+        if !self.dead_edges.contains(edge) {
+            Arc::make_mut(&mut self.dead_edges).insert(edge);
+        }
+    }
+
+    /// Marks every association at a concept dead.
+    pub(crate) fn kill_edges_at(&mut self, number: u32) -> Result<()> {
+        let segment = Arc::clone(&self.segment);
+        if let Some(graph) = segment.graph()? {
+            for edge in graph.out_edges(number).chain(graph.in_edges(number)) {
+                self.kill_edge(edge.id);
+            }
+        }
+        Ok(())
+    }
+}

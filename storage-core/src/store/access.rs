@@ -1,0 +1,280 @@
+//! The store's everyday calls: single writes and batches, and reads of the newest state.
+
+use super::write::Write;
+use super::{GraphStore, StoreStats, VerifyReport};
+use crate::options::Durability;
+use crate::state::{ConceptHit, Filter, FoundPath, HybridHit, PathQuery, TextQuery};
+use crate::{Association, Concept, ConceptPatch, Direction, Result};
+
+impl GraphStore {
+    fn single(&self, write: Write) -> Result<u64> {
+        self.shared.commit(vec![write], None, self.shared.options.durability)
+    }
+
+    fn batch(&self, writes: Vec<Write>) -> Result<u64> {
+        self.shared.commit(writes, None, Durability::Sync)
+    }
+
+    // ---- writing -----------------------------------------------------------------------------------
+
+    /// Puts a concept, in place of any of the same id; returns the transaction's number.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidId`], [`crate::Error::InvalidVector`],
+    /// [`crate::Error::InvalidArgument`] for what is out of its range; [`crate::Error::ReadOnly`],
+    /// [`crate::Error::Locked`], [`crate::Error::Poisoned`], [`crate::Error::Io`] as for all writes.
+    pub fn put_concept(&self, concept: Concept) -> Result<u64> {
+        self.single(Write::Put(concept))
+    }
+
+    /// Puts concepts in one transaction that survives power loss once this returns.
+    ///
+    /// # Errors
+    /// As [`GraphStore::put_concept`], then none is put; [`crate::Error::TransactionTooLarge`].
+    pub fn put_concepts(&self, concepts: Vec<Concept>) -> Result<u64> {
+        self.batch(concepts.into_iter().map(Write::Put).collect())
+    }
+
+    /// Sets a concept's vector; makes a bare concept when there is none.
+    ///
+    /// # Errors
+    /// As [`GraphStore::put_concept`].
+    pub fn put_vector(&self, id: &str, vector: Vec<f32>) -> Result<u64> {
+        let patch = ConceptPatch { vector: Some(Some(vector)), ..ConceptPatch::default() };
+        self.single(Write::Patch { id: id.to_owned(), patch: Box::new(patch), create: true })
+    }
+
+    /// Sets concepts' vectors in one durable transaction.
+    ///
+    /// # Errors
+    /// As [`GraphStore::put_concepts`].
+    pub fn put_vectors(&self, vectors: Vec<(String, Vec<f32>)>) -> Result<u64> {
+        let write = |(id, vector)| {
+            let patch = ConceptPatch { vector: Some(Some(vector)), ..ConceptPatch::default() };
+            Write::Patch { id, patch: Box::new(patch), create: true }
+        };
+        self.batch(vectors.into_iter().map(write).collect())
+    }
+
+    /// Changes some fields of a concept that is there.
+    ///
+    /// # Errors
+    /// [`crate::Error::ConceptNotFound`]; as [`GraphStore::put_concept`].
+    pub fn update_concept(&self, id: &str, patch: ConceptPatch) -> Result<u64> {
+        self.single(Write::Patch { id: id.to_owned(), patch: Box::new(patch), create: false })
+    }
+
+    /// Deletes a concept with its vector, words and associations; returns whether it was there.
+    ///
+    /// # Errors
+    /// As for all writes.
+    pub fn delete_concept(&self, id: &str) -> Result<bool> {
+        let there = self.contains(id)?;
+        if there {
+            self.single(Write::Delete(id.to_owned()))?;
+        }
+        Ok(there)
+    }
+
+    /// Deletes concepts in one durable transaction; those that aren't there are passed over.
+    ///
+    /// # Errors
+    /// As for all writes.
+    pub fn delete_concepts(&self, ids: Vec<String>) -> Result<u64> {
+        self.batch(ids.into_iter().map(Write::Delete).collect())
+    }
+
+    /// Deletes a concept and rewrites the store's files, so that none of them holds anything of it.
+    ///
+    /// Takes as long as a compaction. Backups made before keep theirs, and so does memory that an open
+    /// [`crate::Snapshot`] of another handle or process needs. Returns whether it was there.
+    ///
+    /// # Errors
+    /// As for all writes; [`crate::Error::Io`] when an old file can't be removed.
+    pub fn erase(&self, id: &str) -> Result<bool> {
+        let there = self.contains(id)?;
+        if there {
+            self.batch(vec![Write::Delete(id.to_owned())])?;
+            self.shared.purge_now()?;
+        }
+        Ok(there)
+    }
+
+    /// Puts an association, in place of any of the same source, target and type.
+    ///
+    /// # Errors
+    /// [`crate::Error::ConceptNotFound`] names a missing end; as [`GraphStore::put_concept`].
+    pub fn put_association(&self, association: Association) -> Result<u64> {
+        self.single(Write::PutAssociation { association, create_missing: false })
+    }
+
+    /// As [`GraphStore::put_association`]; missing ends are made, bare.
+    ///
+    /// # Errors
+    /// As [`GraphStore::put_concept`].
+    pub fn put_association_creating_ends(&self, association: Association) -> Result<u64> {
+        self.single(Write::PutAssociation { association, create_missing: true })
+    }
+
+    /// Puts associations in one durable transaction.
+    ///
+    /// # Errors
+    /// As [`GraphStore::put_association`], then none is put.
+    pub fn put_associations(
+        &self,
+        associations: Vec<Association>,
+        create_missing: bool,
+    ) -> Result<u64> {
+        let write = |association| Write::PutAssociation { association, create_missing };
+        self.batch(associations.into_iter().map(write).collect())
+    }
+
+    /// Deletes an association; returns whether it was there.
+    ///
+    /// # Errors
+    /// As for all writes.
+    pub fn delete_association(
+        &self,
+        source_id: &str,
+        target_id: &str,
+        association_type: &str,
+    ) -> Result<bool> {
+        let there =
+            self.snapshot()?.association(source_id, target_id, association_type)?.is_some();
+        if there {
+            self.single(Write::DeleteAssociation {
+                source_id: source_id.to_owned(),
+                target_id: target_id.to_owned(),
+                association_type: association_type.to_owned(),
+            })?;
+        }
+        Ok(there)
+    }
+
+    /// Counts an access to a concept, and sets its strength if one is given.
+    ///
+    /// # Errors
+    /// [`crate::Error::ConceptNotFound`]; as for all writes.
+    pub fn access(&self, id: &str, strength: Option<f32>) -> Result<u64> {
+        self.single(Write::Access { id: id.to_owned(), strength })
+    }
+
+    // ---- reading the newest state --------------------------------------------------------------------
+
+    /// As [`crate::Snapshot::contains`], of the newest state.
+    ///
+    /// # Errors
+    /// As there; [`crate::Error::Closed`], [`crate::Error::Forked`] as for all calls.
+    pub fn contains(&self, id: &str) -> Result<bool> {
+        self.snapshot()?.contains(id)
+    }
+
+    /// As [`crate::Snapshot::concept`], of the newest state.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn concept(&self, id: &str) -> Result<Option<Concept>> {
+        self.snapshot()?.concept(id)
+    }
+
+    /// As [`crate::Snapshot::vector`], of the newest state.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn vector(&self, id: &str) -> Result<Option<Vec<f32>>> {
+        self.snapshot()?.vector(id)
+    }
+
+    /// As [`crate::Snapshot::neighbors`], of the newest state.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn neighbors(&self, id: &str, direction: Direction) -> Result<Vec<String>> {
+        self.snapshot()?.neighbors(id, direction)
+    }
+
+    /// As [`crate::Snapshot::associations`], of the newest state.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn associations(
+        &self,
+        id: &str,
+        direction: Direction,
+        types: Option<&[String]>,
+    ) -> Result<Vec<Association>> {
+        self.snapshot()?.associations(id, direction, types)
+    }
+
+    /// As [`crate::Snapshot::concepts_in_range`], of the newest state.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn concepts_in_range(&self, start: f64, end: f64) -> Result<Vec<String>> {
+        self.snapshot()?.concepts_in_range(start, end)
+    }
+
+    /// As [`crate::Snapshot::search_text`], of the newest state.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search_text(&self, text: &str, limit: usize) -> Result<Vec<ConceptHit>> {
+        self.snapshot()?.search_text(text, limit)
+    }
+
+    /// As [`crate::Snapshot::search_vector`], of the newest state.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search_vector(
+        &self,
+        query: &[f32],
+        k: usize,
+        filter: &Filter,
+    ) -> Result<Vec<ConceptHit>> {
+        self.snapshot()?.search_vector(query, k, filter)
+    }
+
+    /// As [`crate::Snapshot::search_hybrid`], of the newest state.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search_hybrid(
+        &self,
+        text: Option<&TextQuery<'_>>,
+        vector: Option<&[f32]>,
+        k: usize,
+        filter: &Filter,
+    ) -> Result<Vec<HybridHit>> {
+        self.snapshot()?.search_hybrid(text, vector, k, filter)
+    }
+
+    /// As [`crate::Snapshot::find_paths`], of the newest state.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn find_paths(
+        &self,
+        sources: &[&str],
+        targets: &[&str],
+        query: &PathQuery,
+    ) -> Result<Vec<FoundPath>> {
+        self.snapshot()?.find_paths(sources, targets, query)
+    }
+
+    /// What the store holds and how it is doing.
+    ///
+    /// # Errors
+    /// As [`GraphStore::snapshot`].
+    pub fn stats(&self) -> Result<StoreStats> {
+        self.shared.stats()
+    }
+
+    /// Reads every file whole and compares all checksums.
+    ///
+    /// # Errors
+    /// As [`GraphStore::snapshot`]; damage is not an error here but in the report.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        self.shared.verify()
+    }
+}

@@ -1,0 +1,297 @@
+//! The commit path: lock, catch up from the log, resolve, append, show, release, acknowledge.
+//!
+//! Invariant: readers see a transaction only once its frame is in the log, in the order of LSNs, and
+//! a caller is told of success only once its durability is reached.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::disk::Disk;
+use super::write::{Write, resolve};
+use super::{Shared, Writer};
+use crate::options::Durability;
+use crate::state::{Frame, State};
+use crate::wal::{GroupCommit, MAX_PAYLOAD_BYTES};
+use crate::{Error, Result};
+
+/// Commits whose changes are remembered for conflict checks.
+const REMEMBERED_COMMITS: usize = 4096;
+/// Numbers that they may name in all.
+const REMEMBERED_NUMBERS: usize = 1 << 20;
+
+/// What recent commits changed: answers whether something read earlier still stands.
+#[derive(Debug)]
+pub(super) struct Changes {
+    /// Everything up to this epoch is forgotten.
+    forgotten: u64,
+    recent: VecDeque<(u64, Vec<u32>)>,
+    numbers: usize,
+}
+
+impl Changes {
+    pub(super) fn from_epoch(epoch: u64) -> Self {
+        Self { forgotten: epoch, recent: VecDeque::new(), numbers: 0 }
+    }
+
+    fn push(&mut self, lsn: u64, touched: Vec<u32>) {
+        self.numbers += touched.len();
+        self.recent.push_back((lsn, touched));
+        while self.recent.len() > REMEMBERED_COMMITS || self.numbers > REMEMBERED_NUMBERS {
+            let Some((lsn, touched)) = self.recent.pop_front() else { break };
+            self.numbers -= touched.len();
+            self.forgotten = lsn;
+        }
+    }
+
+    /// Whether a number was changed after an epoch; `None` when that is no longer known.
+    fn changed_since(&self, epoch: u64, number: u32) -> Option<bool> {
+        if epoch < self.forgotten {
+            return None;
+        }
+        let later = self.recent.iter().rev().take_while(|(lsn, _)| *lsn > epoch);
+        Some(later.into_iter().any(|(_, touched)| touched.binary_search(&number).is_ok()))
+    }
+}
+
+/// What a transaction read, and so relies on.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    /// The epoch that it read at.
+    pub(super) epoch: u64,
+    /// Concepts by id; with the number that was found, if any.
+    pub(super) concepts: Vec<(String, Option<u32>)>,
+}
+
+impl Reads {
+    fn check(&self, state: &State, changes: &Changes) -> Result<()> {
+        if state.epoch == self.epoch {
+            return Ok(());
+        }
+        for (id, number) in &self.concepts {
+            let same = match number {
+                Some(number) => changes.changed_since(self.epoch, *number) == Some(false),
+                None => state.find(id)?.is_none(),
+            };
+            if !same {
+                return Err(Error::Conflict { what: format!("concept {id:?}") });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A commit that is visible and in the log, but perhaps not yet as durable as asked.
+#[derive(Debug)]
+pub(super) struct Appended {
+    pub(super) lsn: u64,
+    group: Option<Arc<GroupCommit>>,
+}
+
+pub(super) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+impl Shared {
+    /// Commits writes as one transaction; returns its LSN (or the newest, when nothing changed).
+    pub(super) fn commit(
+        &self,
+        writes: Vec<Write>,
+        reads: Option<&Reads>,
+        durability: Durability,
+    ) -> Result<u64> {
+        self.check_usable()?;
+        let dim = self.options.config.vector_dimension;
+        for write in &writes {
+            write.validate(dim)?;
+        }
+        let appended = {
+            let mut writer = self.writer();
+            self.append(&mut writer, writes, reads)?
+        };
+        self.acknowledge(&appended, durability)?;
+        self.maintenance.wait_for_room(self);
+        Ok(appended.lsn)
+    }
+
+    fn append(
+        &self,
+        writer: &mut Writer,
+        writes: Vec<Write>,
+        reads: Option<&Reads>,
+    ) -> Result<Appended> {
+        let _lock = match &self.disk {
+            Some(disk) => {
+                disk.check_not_poisoned()?;
+                let lock = if writer.keeps_lock { None } else { Some(disk.write_lock()?) };
+                self.catch_up_as_writer(disk, writer)?;
+                lock
+            }
+            None => None,
+        };
+        let state = self.state.load_full();
+        if let Some(reads) = reads {
+            reads.check(&state, &writer.changes)?;
+        }
+        let resolved = resolve(&state, writes, now())?;
+        let group = writer.position.as_ref().map(|position| Arc::clone(position.log.group()));
+        let Some(payload) = resolved.payload else {
+            return Ok(Appended { lsn: state.epoch, group });
+        };
+        if payload.len() as u64 > MAX_PAYLOAD_BYTES {
+            let bytes = payload.len() as u64;
+            return Err(Error::TransactionTooLarge { bytes, max: MAX_PAYLOAD_BYTES });
+        }
+        let lsn = state.epoch + 1;
+        // What readers will see is made before the frame is written: if it can't be, nothing is.
+        let frame = Frame { lsn, payload: &payload };
+        let mut next = state.apply(&[frame], Path::new("(this transaction)"))?;
+        next.tidy(writer.pinned)?;
+        if let Some(position) = &mut writer.position {
+            position.log.append(lsn, &payload)?;
+        }
+        self.show(next);
+        writer.changes.push(lsn, resolved.touched);
+        if let (Some(disk), Some(position)) = (&self.disk, &writer.position) {
+            disk.control.set_newest_lsn(lsn);
+            self.maintenance.note_tail(position.log.bytes(), self.options.flush_bytes);
+        }
+        Ok(Appended { lsn, group })
+    }
+
+    /// Makes a state the one that readers of this handle see.
+    pub(super) fn show(&self, state: State) {
+        self.state.store(Arc::new(state));
+    }
+
+    /// Returns once a commit is as durable as asked.
+    fn acknowledge(&self, appended: &Appended, durability: Durability) -> Result<()> {
+        let (Some(disk), Some(group)) = (&self.disk, &appended.group) else { return Ok(()) };
+        match durability {
+            Durability::Sync => self.sync_group(disk, group, appended.lsn),
+            Durability::Interval(interval) => {
+                self.maintenance.sync_within(interval);
+                Ok(())
+            }
+            Durability::Buffered => Ok(()),
+        }
+    }
+
+    fn sync_group(&self, disk: &Disk, group: &GroupCommit, lsn: u64) -> Result<()> {
+        let synced = match group.sync(lsn) {
+            Ok(synced) => synced,
+            Err(error) => return disk.note_sync(Err(error)),
+        };
+        if synced.led {
+            self.mark_synced(disk);
+        }
+        Ok(())
+    }
+
+    /// Leaves a marker of what is durable, if no one is writing; a writer's frame says it as well.
+    fn mark_synced(&self, disk: &Disk) {
+        let Ok(mut writer) = self.writer.try_lock() else { return };
+        let kept = writer.keeps_lock;
+        let Some(lock) = (if kept { Some(None) } else { disk.try_write_lock().map(Some) }) else {
+            return;
+        };
+        // Only at the very end of the log may a marker be written; what other processes appended
+        // since is left to the next commit to catch up with.
+        let at_end = disk.control.newest_lsn() == self.state.load().epoch;
+        if let Some(position) = writer.position.as_mut().filter(|_| at_end) {
+            // Without the marker nothing is lost but proof: damage would pass for a torn tail.
+            if position.log.follow(u64::MAX, &mut |_| Ok(())).is_ok()
+                && position.log.newest_lsn() == self.state.load().epoch
+                && position.log.is_at_clean_end()
+                && position.log.mark_synced().is_err()
+            {}
+        }
+        drop(lock);
+    }
+
+    /// Makes the newest committed transaction durable.
+    pub(super) fn sync_newest(&self) -> Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        if self.options.read_only {
+            return Ok(());
+        }
+        let (group, lsn) = {
+            let writer = self.writer();
+            let position = writer.position.as_ref().expect("a store on disk has a position");
+            (Arc::clone(position.log.group()), position.log.newest_lsn())
+        };
+        disk.check_not_poisoned()?;
+        self.sync_group(disk, &group, lsn)
+    }
+
+    // ---- other processes' commits ----------------------------------------------------------------
+
+    /// Follows the log without the write lock; what is half-written is not there yet.
+    pub(super) fn catch_up(&self, disk: &Disk) -> Result<Arc<State>> {
+        let mut writer = self.writer();
+        let state = self.state.load_full();
+        if disk.control.is_shared() && disk.control.newest_lsn() <= state.epoch {
+            return Ok(state); // Another thread was faster.
+        }
+        self.follow_others(disk, &mut writer, false)
+    }
+
+    pub(super) fn catch_up_as_writer(&self, disk: &Disk, writer: &mut Writer) -> Result<()> {
+        self.follow_others(disk, writer, true)?;
+        disk.control.set_newest_lsn(self.state.load().epoch);
+        Ok(())
+    }
+
+    fn follow_others(
+        &self,
+        disk: &Disk,
+        writer: &mut Writer,
+        locked: bool,
+    ) -> Result<Arc<State>> {
+        self.adopt_if_flushed(disk, writer)?;
+        let state = self.state.load_full();
+        let epoch = state.epoch;
+        let position = writer.position.as_mut().expect("a store on disk has a position");
+        let followed = if locked {
+            disk.catch_up_locked(position, State::clone(&state))
+        } else {
+            disk.follow(position, State::clone(&state)).map(|(state, _)| state)
+        };
+        let mut next = match followed {
+            Ok(next) => next,
+            // A log that this handle was at may be gone after others' flushes: start from the manifest.
+            Err(error) => match disk.load() {
+                Ok((position, next)) if next.epoch >= epoch => {
+                    writer.position = Some(position);
+                    writer.changes = Changes::from_epoch(next.epoch);
+                    next
+                }
+                _ => return Err(error),
+            },
+        };
+        if next.epoch == epoch {
+            return Ok(state);
+        }
+        next.tidy(writer.pinned)?;
+        // What others changed is not known number by number: older reads count as changed.
+        writer.changes = Changes::from_epoch(next.epoch);
+        self.show(next);
+        Ok(self.state.load_full())
+    }
+
+    pub(super) fn release_kept_lock(&self) {
+        let mut writer = self.writer();
+        if writer.keeps_lock
+            && let Some(disk) = &self.disk
+        {
+            writer.keeps_lock = false;
+            disk.release_write_lock();
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}

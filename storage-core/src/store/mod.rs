@@ -1,0 +1,283 @@
+//! The store itself: the facade [`GraphStore`], commits, and what runs behind them.
+
+mod access;
+mod commit;
+mod disk;
+mod maintenance;
+mod snapshot;
+mod stats;
+mod transaction;
+mod write;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use crate::fs::{FileSystem, OsFileSystem};
+use crate::options::{OpenOptions, StoreConfig};
+use crate::state::State;
+use crate::{Error, Result};
+use commit::Changes;
+use disk::{Disk, Position};
+use maintenance::Maintenance;
+pub use snapshot::Snapshot;
+pub use stats::{StoreStats, VerifyReport};
+pub use transaction::Transaction;
+
+/// An embedded store of concepts and associations, found by id, vector, words and time.
+///
+/// A handle may be shared between threads, and any number of handles, in any number of processes, may
+/// be open on one store. Reads see the newest committed state and never wait for a writer; a
+/// [`Snapshot`] keeps one state.
+///
+/// ```
+/// use storage_core::{Association, Concept, Direction, GraphStore, OpenOptions, StoreConfig};
+///
+/// let dir = tempfile::tempdir()?;
+/// let config = StoreConfig { vector_dimension: 3, ..StoreConfig::default() };
+/// let options = OpenOptions { config, ..OpenOptions::default() };
+/// let store = GraphStore::open(dir.path(), options.clone())?;
+/// store.put_concepts(vec![
+///     Concept::new("dog", "a domesticated carnivorous mammal").with_vector(vec![1.0, 0.2, 0.0]),
+///     Concept::new("mammal", "an animal that nourishes its young with milk"),
+/// ])?;
+/// store.put_association(Association::new("dog", "mammal").with_type("hypernym"))?;
+/// store.close()?;
+///
+/// let store = GraphStore::open(dir.path(), options)?;
+/// assert_eq!(store.neighbors("dog", Direction::Out)?, ["mammal"]);
+/// assert_eq!(store.search_text("milk for young animals", 1)?[0].id, "mammal");
+/// assert_eq!(store.vector("dog")?, Some(vec![1.0, 0.2, 0.0]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct GraphStore {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for GraphStore {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.shared.state.load();
+        out.debug_struct("GraphStore")
+            .field("path", &self.shared.path())
+            .field("epoch", &state.epoch)
+            .field("concepts", &state.concept_count())
+            .field("closed", &self.shared.closed.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the handle and its background thread share.
+#[derive(Debug)]
+struct Shared {
+    options: OpenOptions,
+    /// The newest state that this handle knows of.
+    state: ArcSwap<State>,
+    /// `None` for a store in memory.
+    disk: Option<Disk>,
+    writer: Mutex<Writer>,
+    maintenance: Maintenance,
+    closed: AtomicBool,
+    opened_by: u32,
+}
+
+/// What only one thread of the handle may use at a time.
+#[derive(Debug)]
+struct Writer {
+    /// `None` for a store in memory.
+    position: Option<Position>,
+    changes: Changes,
+    /// Parts that begin at or before this LSN are being flushed.
+    pinned: u64,
+    /// Whether the write lock is kept for the handle's life.
+    keeps_lock: bool,
+}
+
+impl GraphStore {
+    /// Opens the store in a directory, or makes one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotAStore`], [`Error::OptionMismatch`], [`Error::Locked`] (only
+    /// with `exclusive`, or to recover after a crash), [`Error::Corrupt`], [`Error::Version`],
+    /// [`Error::Io`].
+    pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self> {
+        Self::open_with(Arc::new(OsFileSystem), path.as_ref(), options)
+    }
+
+    /// Opens a store on another file system than the platform's.
+    ///
+    /// # Errors
+    /// As [`GraphStore::open`].
+    pub fn open_with(fs: Arc<dyn FileSystem>, path: &Path, options: OpenOptions) -> Result<Self> {
+        if options.exclusive && options.read_only {
+            return Err(Error::InvalidArgument {
+                name: "exclusive",
+                expected: "false for a read-only store".to_owned(),
+                found: "true".to_owned(),
+            });
+        }
+        let (disk, position, state) = Disk::open(fs, path, &options)?;
+        let mut writer = Writer::new(Some(position), state.epoch);
+        if options.exclusive {
+            let lock = disk.write_lock()?;
+            std::mem::forget(lock); // Kept until the handle is closed.
+            writer.keeps_lock = true;
+        }
+        Ok(Self::start(Some(disk), writer, state, options))
+    }
+
+    /// Makes a store in memory: all of a store but files.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for options out of their range.
+    pub fn in_memory(config: StoreConfig) -> Result<Self> {
+        let state = State::empty(disk::random_bytes(), Arc::new(config.clone()))?;
+        let options = OpenOptions { config, background: false, ..OpenOptions::default() };
+        Ok(Self::start(None, Writer::new(None, 0), state, options))
+    }
+
+    fn start(disk: Option<Disk>, writer: Writer, state: State, options: OpenOptions) -> Self {
+        let background = disk.is_some() && options.background && !options.read_only;
+        let shared = Arc::new(Shared {
+            options,
+            state: ArcSwap::from_pointee(state),
+            disk,
+            writer: Mutex::new(writer),
+            maintenance: Maintenance::default(),
+            closed: AtomicBool::new(false),
+            opened_by: std::process::id(),
+        });
+        if background {
+            Maintenance::start(&shared);
+        }
+        Self { shared }
+    }
+
+    /// Makes everything committed so far survive power loss; on return it does.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`].
+    pub fn save(&self) -> Result<()> {
+        self.shared.check_usable()?;
+        self.shared.sync_newest()
+    }
+
+    /// Writes what is in the log's tail to a segment, so that opening need not replay it.
+    ///
+    /// Happens by itself in the background, too.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], [`Error::Locked`] when another process is at it, [`Error::Poisoned`],
+    /// [`Error::Io`].
+    pub fn flush(&self) -> Result<()> {
+        self.shared.check_usable()?;
+        self.shared.flush_now()
+    }
+
+    /// Rewrites all segments as one, without what is dead.
+    ///
+    /// # Errors
+    /// As [`GraphStore::flush`].
+    pub fn compact(&self) -> Result<()> {
+        self.shared.check_usable()?;
+        self.shared.compact_now()
+    }
+
+    /// Saves and closes; a second call does nothing.
+    ///
+    /// # Errors
+    /// What saving can fail with; the handle is closed all the same.
+    pub fn close(&self) -> Result<()> {
+        self.shared.close()
+    }
+
+    /// The state as of now, to be read at leisure.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Forked`], and what following another process's commits can fail
+    /// with.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot::new(self.shared.newest_state()?))
+    }
+
+    /// Begins a transaction; see [`Transaction`].
+    ///
+    /// # Errors
+    /// As [`GraphStore::snapshot`].
+    pub fn transaction(&self) -> Result<Transaction<'_>> {
+        Ok(Transaction::new(self, self.snapshot()?))
+    }
+
+    /// The options that are fixed for this store.
+    #[must_use]
+    pub fn config(&self) -> StoreConfig {
+        StoreConfig::clone(&self.shared.state.load().config)
+    }
+
+    /// The store's directory; `None` in memory.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.shared.path()
+    }
+}
+
+impl Drop for GraphStore {
+    fn drop(&mut self) {
+        // Dropping can't report; whoever wants to know calls close() first.
+        if self.shared.close().is_err() {}
+    }
+}
+
+impl Writer {
+    fn new(position: Option<Position>, epoch: u64) -> Self {
+        Self { position, changes: Changes::from_epoch(epoch), pinned: 0, keeps_lock: false }
+    }
+}
+
+impl Shared {
+    fn path(&self) -> Option<&Path> {
+        self.disk.as_ref().map(|disk| disk.dir.as_path())
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        // A panic while it was held is a bug; the log tells what was committed all the same.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_usable(&self) -> Result<()> {
+        if self.opened_by != std::process::id() {
+            return Err(Error::Forked { opened_by: self.opened_by });
+        }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        Ok(())
+    }
+
+    /// The newest committed state, other processes' commits included.
+    fn newest_state(&self) -> Result<Arc<State>> {
+        self.check_usable()?;
+        let state = self.state.load_full();
+        let Some(disk) = &self.disk else { return Ok(state) };
+        if disk.control.is_shared() && disk.control.newest_lsn() <= state.epoch {
+            return Ok(state);
+        }
+        self.catch_up(disk)
+    }
+
+    fn close(&self) -> Result<()> {
+        if self.opened_by != std::process::id() {
+            return Ok(()); // The parent's handle is the parent's to close.
+        }
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.maintenance.stop();
+        let Some(disk) = &self.disk else { return Ok(()) };
+        let saved = if self.options.read_only { Ok(()) } else { self.save_at_close(disk) };
+        self.release_kept_lock();
+        saved
+    }
+}

@@ -1,0 +1,320 @@
+//! Reading: everything that can be asked of one state of a store.
+
+use std::sync::Arc;
+
+use crate::concept::{check_time, validate_id};
+use crate::operation::EdgeKey;
+use crate::state::{
+    ConceptHit, Filter, FoundPath, HybridHit, PathQuery, State, TextQuery,
+};
+use crate::{Association, Concept, Direction, Error, Result};
+
+/// One state of a store: it never changes, whatever is committed after it was taken.
+///
+/// It costs a reference; what it alone still needs is kept from being freed.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    state: Arc<State>,
+}
+
+impl Snapshot {
+    pub(super) fn new(state: Arc<State>) -> Self {
+        Self { state }
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The number of the last transaction in it; 0 before the first.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.state.epoch
+    }
+
+    /// How many concepts there are.
+    #[must_use]
+    pub fn concept_count(&self) -> u64 {
+        self.state.concept_count()
+    }
+
+    /// How many distinct associations there are.
+    #[must_use]
+    pub fn association_count(&self) -> u64 {
+        self.state.edge_count()
+    }
+
+    /// How many concepts have vectors.
+    #[must_use]
+    pub fn vector_count(&self) -> u64 {
+        self.state.vector_count()
+    }
+
+    // ---- concepts ----------------------------------------------------------------------------------
+
+    /// Whether there is a concept with this id.
+    ///
+    /// # Errors
+    /// [`Error::InvalidId`]; [`Error::Corrupt`] when the bytes read fail their checksum, as for all
+    /// reads.
+    pub fn contains(&self, id: &str) -> Result<bool> {
+        validate_id(id)?;
+        Ok(self.state.find(id)?.is_some())
+    }
+
+    /// The whole concept with this id, vector included.
+    ///
+    /// # Errors
+    /// As [`Snapshot::contains`].
+    pub fn concept(&self, id: &str) -> Result<Option<Concept>> {
+        validate_id(id)?;
+        self.state.find(id)?.map(|place| self.state.concept_with_vector(place)).transpose()
+    }
+
+    /// The concept with this id, without its vector.
+    ///
+    /// # Errors
+    /// As [`Snapshot::contains`].
+    pub fn concept_without_vector(&self, id: &str) -> Result<Option<Concept>> {
+        validate_id(id)?;
+        self.state.find(id)?.map(|place| self.state.concept(place)).transpose()
+    }
+
+    /// The vector of the concept with this id; `None` when there is no such concept, or no vector.
+    ///
+    /// # Errors
+    /// As [`Snapshot::contains`].
+    pub fn vector(&self, id: &str) -> Result<Option<Vec<f32>>> {
+        validate_id(id)?;
+        let Some(place) = self.state.find(id)? else { return Ok(None) };
+        self.state.segment(place).vector(place.row)
+    }
+
+    /// The ids of the concepts created in `start <= t < end`, in order of time, then of first put.
+    ///
+    /// Times are seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] when a time is NaN.
+    pub fn concepts_in_range(&self, start: f64, end: f64) -> Result<Vec<String>> {
+        for (name, time) in [("start", start), ("end", end)] {
+            if time.is_nan() {
+                check_time(name, Some(time))?;
+            }
+        }
+        if start >= end {
+            return Ok(Vec::new());
+        }
+        self.state.ids_of(self.state.created_between(start, end)?)
+    }
+
+    /// Up to `limit` concept ids in order of first put, after the id `after` (`None`: from the first).
+    ///
+    /// # Errors
+    /// [`Error::ConceptNotFound`] when there is no concept `after`.
+    pub fn concept_ids(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        let from = match after {
+            None => 0,
+            Some(id) => match self.state.number_of(id)? {
+                Some(number) => number + 1,
+                None => return Err(Error::ConceptNotFound { id: id.to_owned() }),
+            },
+        };
+        self.state.ids_of(self.state.numbers_from(from, limit)?)
+    }
+
+    // ---- associations ------------------------------------------------------------------------------
+
+    fn number(&self, id: &str) -> Result<Option<u32>> {
+        validate_id(id)?;
+        self.state.number_of(id)
+    }
+
+    /// The distinct concepts that associations lead to, in order of first put; empty when there is no
+    /// such concept.
+    ///
+    /// # Errors
+    /// As [`Snapshot::contains`].
+    pub fn neighbors(&self, id: &str, direction: Direction) -> Result<Vec<String>> {
+        self.neighbors_by(id, direction, None)
+    }
+
+    /// As [`Snapshot::neighbors`], along associations of some types only.
+    ///
+    /// # Errors
+    /// As [`Snapshot::contains`].
+    pub fn neighbors_by(
+        &self,
+        id: &str,
+        direction: Direction,
+        types: Option<&[String]>,
+    ) -> Result<Vec<String>> {
+        let Some(number) = self.number(id)? else { return Ok(Vec::new()) };
+        let types = types.map(|names| self.state.type_numbers(names));
+        self.state.ids_of(self.state.neighbors(number, direction, types.as_deref())?)
+    }
+
+    /// The associations at a concept, by (source, target, type) in order of first put.
+    ///
+    /// # Errors
+    /// As [`Snapshot::contains`].
+    pub fn associations(
+        &self,
+        id: &str,
+        direction: Direction,
+        types: Option<&[String]>,
+    ) -> Result<Vec<Association>> {
+        let Some(number) = self.number(id)? else { return Ok(Vec::new()) };
+        let types = types.map(|names| self.state.type_numbers(names));
+        let mut edges = self.state.edges_at(number, direction)?;
+        edges.retain(|(_, e)| types.as_ref().is_none_or(|types| types.contains(&e.type_id)));
+        edges.sort_unstable_by_key(|(_, e)| (e.source, e.target, e.type_id));
+        edges.into_iter().map(|(part, edge)| self.state.association(part, edge)).collect()
+    }
+
+    /// The association with a key.
+    ///
+    /// # Errors
+    /// As [`Snapshot::contains`].
+    pub fn association(
+        &self,
+        source_id: &str,
+        target_id: &str,
+        association_type: &str,
+    ) -> Result<Option<Association>> {
+        let (Some(source), Some(target), Some(type_id)) = (
+            self.number(source_id)?,
+            self.number(target_id)?,
+            self.state.types.number(association_type),
+        ) else {
+            return Ok(None);
+        };
+        self.state.association_by_key(EdgeKey { source, target, type_id })
+    }
+
+    /// The types that associations have had, in order of first use.
+    #[must_use]
+    pub fn association_types(&self) -> Vec<String> {
+        self.state.types.names().map(|name| name.to_string()).collect()
+    }
+
+    /// The best paths from any of some concepts to any of others, best first.
+    ///
+    /// A path's confidence is the product of its associations'; equal ones sort by length, then by
+    /// concept. Ids that don't exist are passed over.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for options out of their range.
+    pub fn find_paths(
+        &self,
+        sources: &[&str],
+        targets: &[&str],
+        query: &PathQuery,
+    ) -> Result<Vec<FoundPath>> {
+        self.state.find_paths(sources, targets, query)
+    }
+
+    /// The associations as a graph that petgraph's algorithms run on; nodes are concept numbers.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn graph(&self) -> Result<graph_index::LayeredGraph<'_>> {
+        self.state.layered_graph()
+    }
+
+    /// The id of a concept number of [`Snapshot::graph`].
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn id_of_number(&self, number: u32) -> Result<Option<&str>> {
+        self.state.id_of(number)
+    }
+
+    /// The number of a concept in [`Snapshot::graph`].
+    ///
+    /// # Errors
+    /// As [`Snapshot::contains`].
+    pub fn number_of_id(&self, id: &str) -> Result<Option<u32>> {
+        self.number(id)
+    }
+
+    // ---- search ------------------------------------------------------------------------------------
+
+    /// The `limit` best concepts for some words, OR-ed, by BM25, best first.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn search_text(&self, text: &str, limit: usize) -> Result<Vec<ConceptHit>> {
+        self.search_words(&TextQuery::new(text, limit))
+    }
+
+    /// As [`Snapshot::search_text`], with all options.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for `k1` or `b` out of their range.
+    pub fn search_words(&self, query: &TextQuery<'_>) -> Result<Vec<ConceptHit>> {
+        self.state.named(&self.state.search_text(query)?)
+    }
+
+    /// The `k` concepts whose vectors are nearest to the query's, exactly, best first.
+    ///
+    /// # Errors
+    /// [`Error::InvalidVector`] for another dimension, or a component that is not finite.
+    pub fn search_vector(
+        &self,
+        query: &[f32],
+        k: usize,
+        filter: &Filter,
+    ) -> Result<Vec<ConceptHit>> {
+        self.state.named(&self.state.search_vector(query, k, filter)?)
+    }
+
+    /// One search for each of several queries, which follow one another in a slice.
+    ///
+    /// # Errors
+    /// As [`Snapshot::search_vector`].
+    pub fn search_vectors(
+        &self,
+        queries: &[f32],
+        k: usize,
+        filter: &Filter,
+    ) -> Result<Vec<Vec<ConceptHit>>> {
+        let found = self.state.search_vectors(queries, k, filter)?;
+        found.iter().map(|hits| self.state.named(hits)).collect()
+    }
+
+    /// Words and vectors together, fused by reciprocal rank; either may be left out.
+    ///
+    /// # Errors
+    /// As [`Snapshot::search_words`] and [`Snapshot::search_vector`].
+    pub fn search_hybrid(
+        &self,
+        text: Option<&TextQuery<'_>>,
+        vector: Option<&[f32]>,
+        k: usize,
+        filter: &Filter,
+    ) -> Result<Vec<HybridHit>> {
+        self.state.search_hybrid(text, vector, k, filter)
+    }
+
+    /// How alike two concepts' vectors are, by the store's metric: larger is nearer; `None` when
+    /// either has none.
+    ///
+    /// # Errors
+    /// As [`Snapshot::contains`].
+    pub fn similarity(&self, a: &str, b: &str) -> Result<Option<f32>> {
+        let (Some(a), Some(place)) = (self.vector(a)?, self.state.find(b)?) else {
+            return Ok(None);
+        };
+        let segment = self.state.segment(place);
+        let Some(ordinal) = segment.vector_ordinal(place.row)?.filter(|_| segment.vectors() > 0)
+        else {
+            return Ok(None);
+        };
+        segment
+            .flat_index(self.state.config.metric)?
+            .score(&a, ordinal)
+            .map(Some)
+            .map_err(|source| Error::InvalidVector { id: b.to_owned(), source })
+    }
+}

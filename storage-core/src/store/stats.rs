@@ -1,0 +1,126 @@
+//! What a store tells of itself: counts, sizes, health, damage.
+
+use super::Shared;
+use crate::manifest::Manifest;
+use crate::tombstones::Tombstones;
+use crate::{Error, Result};
+
+/// What a store holds and how it is doing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StoreStats {
+    /// Concepts that have vectors.
+    pub total_vectors: u64,
+    /// Concepts.
+    pub total_concepts: u64,
+    /// Distinct associations.
+    pub total_edges: u64,
+    /// The number of the last transaction.
+    pub epoch: u64,
+    /// When it was committed, seconds since the Unix epoch; 0 before the first.
+    pub last_commit: f64,
+    /// Association types that were ever used.
+    pub association_types: u64,
+    /// Segments in files.
+    pub segments: u64,
+    /// Parts of the tail that are in memory.
+    pub memory_parts: u64,
+    /// Bytes of the segments' files.
+    pub segment_bytes: u64,
+    /// Bytes of the parts in memory.
+    pub memory_bytes: u64,
+    /// Bytes of the newest log.
+    pub log_bytes: u64,
+    /// Rows and edges that are dead, and not yet compacted away.
+    pub dead_rows: u64,
+    /// Bytes of torn transactions, never acknowledged, that recovery found at the log's end.
+    pub discarded_bytes: u64,
+    /// The newest manifest's generation.
+    pub generation: u64,
+    /// Why the last flush or compaction failed, if it did.
+    pub maintenance_error: Option<String>,
+}
+
+/// What [`crate::GraphStore::verify`] found.
+#[derive(Debug)]
+pub struct VerifyReport {
+    /// Files that were read.
+    pub files: u64,
+    /// Bytes that were compared with checksums.
+    pub bytes: u64,
+    /// Every damaged place, as a typed error that names file and offset.
+    pub damage: Vec<Error>,
+}
+
+impl VerifyReport {
+    /// Whether nothing is damaged.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.damage.is_empty()
+    }
+}
+
+impl Shared {
+    pub(super) fn stats(&self) -> Result<StoreStats> {
+        let state = self.newest_state()?;
+        let mut stats = StoreStats {
+            total_vectors: state.vector_count(),
+            total_concepts: state.concept_count(),
+            total_edges: state.edge_count(),
+            epoch: state.epoch,
+            last_commit: state.commit_time,
+            association_types: state.types.len() as u64,
+            maintenance_error: self.maintenance.last_error(),
+            ..StoreStats::default()
+        };
+        for part in &state.parts {
+            let bytes = part.segment.byte_len() as u64;
+            if part.segment.is_file() {
+                stats.segments += 1;
+                stats.segment_bytes += bytes;
+            } else {
+                stats.memory_parts += 1;
+                stats.memory_bytes += bytes;
+            }
+            stats.dead_rows += part.dead_rows.len() + part.dead_edges.len();
+        }
+        if let Some(position) = &self.writer().position {
+            stats.log_bytes = position.log.bytes();
+            stats.discarded_bytes = position.discarded_bytes;
+            stats.generation = position.manifest.generation;
+        }
+        Ok(stats)
+    }
+
+    pub(super) fn verify(&self) -> Result<VerifyReport> {
+        let state = self.newest_state()?;
+        let mut report = VerifyReport { files: 0, bytes: 0, damage: Vec::new() };
+        let Some(disk) = &self.disk else { return Ok(report) };
+        let segments = state.parts.iter().filter(|part| part.segment.is_file());
+        for part in segments {
+            report.files += 1;
+            report.bytes += part.segment.byte_len() as u64;
+            report.damage.extend(part.segment.verify_all());
+        }
+        let generations = Manifest::list(&*disk.fs, &disk.dir)?;
+        for generation in generations {
+            report.files += 1;
+            let manifest = match Manifest::read(&*disk.fs, &disk.dir, generation) {
+                Ok(manifest) => manifest,
+                Err(error) => {
+                    report.damage.push(error);
+                    continue;
+                }
+            };
+            for entry in &manifest.segments {
+                if let Some(lsn) = entry.tombstones {
+                    report.files += 1;
+                    let read =
+                        Tombstones::read(&*disk.fs, &disk.dir, &state.store, entry.id, lsn);
+                    report.damage.extend(read.err());
+                }
+            }
+        }
+        disk.verify_logs(&state.store, &mut report);
+        Ok(report)
+    }
+}

@@ -1,0 +1,270 @@
+//! Transactions of several operations: all of them or none, on one state.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::commit::Reads;
+use super::write::Write;
+use super::{GraphStore, Snapshot};
+use crate::association::validate_type;
+use crate::concept::validate_id;
+use crate::options::Durability;
+use crate::{Association, Concept, ConceptPatch, Direction, Result};
+
+/// Several writes that become visible, and durable, together.
+///
+/// It reads the state that it began with and its own writes; nothing is written, and no lock is held,
+/// before [`Transaction::commit`]. Dropped without it, it leaves nothing behind. If something that it
+/// read by id has been changed by then, committing fails with [`crate::Error::Conflict`].
+///
+/// ```
+/// use storage_core::{Association, Concept, GraphStore, StoreConfig};
+///
+/// let store = GraphStore::in_memory(StoreConfig::default())?;
+/// let mut transaction = store.transaction()?;
+/// transaction.put_concept(Concept::new("a", "first"))?;
+/// transaction.put_concept(Concept::new("b", "second"))?;
+/// transaction.put_association(Association::new("a", "b"), false)?;
+/// assert!(!store.contains("a")?);
+/// transaction.commit()?;
+/// assert!(store.contains("a")?);
+/// # Ok::<(), storage_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    store: &'a GraphStore,
+    base: Snapshot,
+    writes: Vec<Write>,
+    reads: Reads,
+    concepts: HashMap<String, Option<Concept>>,
+    edges: BTreeMap<(String, String, String), Option<Association>>,
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) fn new(store: &'a GraphStore, base: Snapshot) -> Self {
+        let reads = Reads { epoch: base.epoch(), concepts: Vec::new() };
+        Self {
+            store,
+            base,
+            writes: Vec::new(),
+            reads,
+            concepts: HashMap::new(),
+            edges: BTreeMap::new(),
+        }
+    }
+
+    fn write(&mut self, write: Write) -> Result<()> {
+        write.validate(self.store.shared.options.config.vector_dimension)?;
+        self.writes.push(write);
+        Ok(())
+    }
+
+    fn note_read(&mut self, id: &str) -> Result<()> {
+        validate_id(id)?;
+        let number = self.base.state().number_of(id)?;
+        self.reads.concepts.push((id.to_owned(), number));
+        Ok(())
+    }
+
+    // ---- reading -----------------------------------------------------------------------------------
+
+    /// The concept with this id, as this transaction would leave it.
+    ///
+    /// # Errors
+    /// As [`Snapshot::concept`].
+    pub fn concept(&mut self, id: &str) -> Result<Option<Concept>> {
+        if let Some(own) = self.concepts.get(id) {
+            return Ok(own.clone());
+        }
+        self.note_read(id)?;
+        self.base.concept(id)
+    }
+
+    /// Whether there is such a concept, as this transaction would leave it.
+    ///
+    /// # Errors
+    /// As [`Snapshot::contains`].
+    pub fn contains(&mut self, id: &str) -> Result<bool> {
+        if let Some(own) = self.concepts.get(id) {
+            return Ok(own.is_some());
+        }
+        self.note_read(id)?;
+        self.base.contains(id)
+    }
+
+    /// The vector of a concept, as this transaction would leave it.
+    ///
+    /// # Errors
+    /// As [`Snapshot::vector`].
+    pub fn vector(&mut self, id: &str) -> Result<Option<Vec<f32>>> {
+        Ok(self.concept(id)?.and_then(|concept| concept.vector))
+    }
+
+    /// The associations at a concept, as this transaction would leave them, by (source, target, type).
+    ///
+    /// # Errors
+    /// As [`Snapshot::associations`].
+    pub fn associations(&mut self, id: &str, direction: Direction) -> Result<Vec<Association>> {
+        self.note_read(id)?;
+        let key = |a: &Association| {
+            (a.source_id.clone(), a.target_id.clone(), a.association_type.clone())
+        };
+        let mut found: BTreeMap<_, Association> = BTreeMap::new();
+        // A concept that this transaction deleted, or put anew, has lost what it had.
+        let lost = |id: &str| matches!(self.concepts.get(id), Some(None));
+        for association in self.base.associations(id, direction, None)? {
+            if !lost(&association.source_id) && !lost(&association.target_id) {
+                found.insert(key(&association), association);
+            }
+        }
+        for (key, own) in &self.edges {
+            let at_id = match direction {
+                Direction::Out => key.0 == id,
+                Direction::In => key.1 == id,
+                Direction::Both => key.0 == id || key.1 == id,
+            };
+            match own {
+                Some(association) if at_id => {
+                    found.insert(key.clone(), association.clone());
+                }
+                Some(_) => {}
+                None => {
+                    found.remove(key);
+                }
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    // ---- writing -----------------------------------------------------------------------------------
+
+    /// Puts a concept, in place of any of the same id.
+    ///
+    /// # Errors
+    /// As [`GraphStore::put_concept`], for what can be told before committing.
+    pub fn put_concept(&mut self, concept: Concept) -> Result<()> {
+        self.write(Write::Put(concept.clone()))?;
+        self.concepts.insert(concept.id.clone(), Some(concept));
+        Ok(())
+    }
+
+    /// Sets a concept's vector; makes a bare concept when there is none.
+    ///
+    /// # Errors
+    /// As [`Transaction::put_concept`].
+    pub fn put_vector(&mut self, id: &str, vector: Vec<f32>) -> Result<()> {
+        let patch = ConceptPatch { vector: Some(Some(vector)), ..ConceptPatch::default() };
+        self.patch(id, patch, true)
+    }
+
+    /// Changes some fields of a concept that is there.
+    ///
+    /// # Errors
+    /// [`crate::Error::ConceptNotFound`]; as [`Transaction::put_concept`].
+    pub fn update_concept(&mut self, id: &str, patch: ConceptPatch) -> Result<()> {
+        if !self.contains(id)? {
+            return Err(crate::Error::ConceptNotFound { id: id.to_owned() });
+        }
+        self.patch(id, patch, false)
+    }
+
+    fn patch(&mut self, id: &str, patch: ConceptPatch, create: bool) -> Result<()> {
+        let before = match self.concepts.get(id) {
+            Some(own) => own.clone(),
+            None => self.base.concept(id)?,
+        };
+        let write =
+            Write::Patch { id: id.to_owned(), patch: Box::new(patch.clone()), create };
+        self.write(write)?;
+        let mut concept = before.unwrap_or_else(|| Concept::new(id, ""));
+        patch.apply(&mut concept);
+        self.concepts.insert(id.to_owned(), Some(concept));
+        Ok(())
+    }
+
+    /// Deletes a concept with its associations; returns whether it was there.
+    ///
+    /// # Errors
+    /// As [`Transaction::contains`].
+    pub fn delete_concept(&mut self, id: &str) -> Result<bool> {
+        let there = self.contains(id)?;
+        if there {
+            self.write(Write::Delete(id.to_owned()))?;
+            for association in self.associations(id, Direction::Both)? {
+                let Association { source_id, target_id, association_type, .. } = association;
+                self.edges.insert((source_id, target_id, association_type), None);
+            }
+            self.concepts.insert(id.to_owned(), None);
+        }
+        Ok(there)
+    }
+
+    /// Puts an association; missing ends are made bare if asked for, else committing fails.
+    ///
+    /// # Errors
+    /// As [`Transaction::put_concept`].
+    pub fn put_association(
+        &mut self,
+        association: Association,
+        create_missing: bool,
+    ) -> Result<()> {
+        self.write(Write::PutAssociation { association: association.clone(), create_missing })?;
+        if create_missing {
+            for id in [&association.source_id, &association.target_id] {
+                let known = match self.concepts.get(id) {
+                    Some(own) => own.is_some(),
+                    None => self.base.contains(id)?,
+                };
+                if !known {
+                    self.concepts.insert(id.clone(), Some(Concept::new(id.as_str(), "")));
+                }
+            }
+        }
+        let key = (
+            association.source_id.clone(),
+            association.target_id.clone(),
+            association.association_type.clone(),
+        );
+        self.edges.insert(key, Some(association));
+        Ok(())
+    }
+
+    /// Deletes an association; one that isn't there is passed over.
+    ///
+    /// # Errors
+    /// As [`Transaction::put_concept`].
+    pub fn delete_association(
+        &mut self,
+        source_id: &str,
+        target_id: &str,
+        association_type: &str,
+    ) -> Result<()> {
+        validate_type(association_type)?;
+        let key = (source_id.to_owned(), target_id.to_owned(), association_type.to_owned());
+        self.write(Write::DeleteAssociation {
+            source_id: key.0.clone(),
+            target_id: key.1.clone(),
+            association_type: key.2.clone(),
+        })?;
+        self.edges.insert(key, None);
+        Ok(())
+    }
+
+    /// Commits all writes, to survive power loss; returns the transaction's number.
+    ///
+    /// # Errors
+    /// [`crate::Error::Conflict`] when something read by id has changed: run the transaction again.
+    /// [`crate::Error::ConceptNotFound`] for an association with a missing end. As for all writes.
+    /// After any of them nothing of the transaction is there, unless it is
+    /// [`crate::Error::Poisoned`]: then it may be there when the store is opened again.
+    pub fn commit(self) -> Result<u64> {
+        self.commit_with(Durability::Sync)
+    }
+
+    /// Commits with another durability.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub fn commit_with(self, durability: Durability) -> Result<u64> {
+        self.store.shared.commit(self.writes, Some(&self.reads), durability)
+    }
+}

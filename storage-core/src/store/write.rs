@@ -1,0 +1,387 @@
+//! Writes as callers ask for them, and their resolution to operations on numbers.
+//!
+//! Resolution happens under the write lock, against the newest state, and decides everything: which
+//! numbers and types are new, what a patch makes of the concept it meets, what is missing. Invariant:
+//! it fails as a whole or yields one payload.
+
+use std::collections::HashMap;
+
+use crate::association::validate_type;
+use crate::concept::{check_range, validate_id};
+use crate::operation::{EdgeKey, Operation, PutAssociation, PutConcept, begin_payload};
+use crate::record::{self, Touch};
+use crate::segment::encode_vector;
+use crate::state::{Place, State};
+use crate::{Association, Concept, ConceptPatch, Error, Result};
+
+/// One write of a transaction.
+#[derive(Debug, Clone)]
+pub(crate) enum Write {
+    /// Puts a whole concept, in place of any of the same id.
+    Put(Concept),
+    /// Changes some fields.
+    Patch {
+        id: String,
+        patch: Box<ConceptPatch>,
+        /// Whether a missing concept is made, bare but for the patch.
+        create: bool,
+    },
+    /// Deletes a concept and its associations; a missing one is passed over.
+    Delete(String),
+    /// Puts an association, in place of any of the same key.
+    PutAssociation {
+        association: Association,
+        /// Whether missing ends are made, bare.
+        create_missing: bool,
+    },
+    /// Deletes an association; a missing one is passed over.
+    DeleteAssociation { source_id: String, target_id: String, association_type: String },
+    /// Counts an access.
+    Access { id: String, strength: Option<f32> },
+}
+
+impl Write {
+    /// Everything that can be refused without looking at the store.
+    pub(crate) fn validate(&self, dim: usize) -> Result<()> {
+        match self {
+            Self::Put(concept) => concept.validate(dim),
+            Self::Patch { id, patch, .. } => {
+                let mut concept = Concept::new(id.as_str(), "");
+                ConceptPatch::clone(patch).apply(&mut concept);
+                concept.validate(dim)
+            }
+            Self::Delete(id) => validate_id(id),
+            Self::PutAssociation { association, .. } => association.validate(),
+            Self::DeleteAssociation { source_id, target_id, association_type } => {
+                validate_id(source_id)?;
+                validate_id(target_id)?;
+                validate_type(association_type)
+            }
+            Self::Access { id, strength } => {
+                validate_id(id)?;
+                strength.map_or(Ok(()), |s| check_range("strength", s, f32::MAX))
+            }
+        }
+    }
+}
+
+/// What a resolution made.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// The log payload; `None` when nothing is to change.
+    pub(crate) payload: Option<Vec<u8>>,
+    /// The numbers of concepts that change, or whose associations do.
+    pub(crate) touched: Vec<u32>,
+}
+
+/// An operation before it is encoded; owns what a later write of the same transaction may change.
+enum Pending {
+    Put { number: u32, concept: Concept, created: f64 },
+    /// A put that a later write of the transaction took back or replaced.
+    Dropped,
+    Delete { number: u32 },
+    PutAssociation { key: EdgeKey, association: Association, created: f64 },
+    DeleteAssociation(EdgeKey),
+    Touch(Touch),
+}
+
+/// Where an id leads within the transaction.
+#[derive(Clone, Copy)]
+enum Known {
+    /// Deleted by this transaction, or never there.
+    Absent,
+    /// In the state the transaction starts from.
+    Stored { place: Place, number: u32 },
+    /// Put by this transaction, as the operation at `at`.
+    Put { number: u32, at: usize },
+}
+
+/// Resolves writes against a state.
+pub(crate) fn resolve(state: &State, writes: Vec<Write>, now: f64) -> Result<Resolved> {
+    let commit_time = now.max(state.commit_time + 1e-6);
+    let mut resolver = Resolver {
+        state,
+        now: commit_time,
+        known: HashMap::with_capacity(writes.len()),
+        new_types: Vec::new(),
+        pending: Vec::with_capacity(writes.len()),
+        new_edges: HashMap::new(),
+        accessed: HashMap::new(),
+        next_number: state.next_number,
+    };
+    for write in writes {
+        resolver.resolve(write)?;
+    }
+    Ok(resolver.finish())
+}
+
+struct Resolver<'a> {
+    state: &'a State,
+    now: f64,
+    known: HashMap<String, Known>,
+    new_types: Vec<String>,
+    pending: Vec<Pending>,
+    /// When associations put by this transaction were created.
+    new_edges: HashMap<EdgeKey, Option<f64>>,
+    /// The pending access entry of a stored concept.
+    accessed: HashMap<u32, usize>,
+    next_number: u32,
+}
+
+impl Resolver<'_> {
+    fn find(&mut self, id: &str) -> Result<Known> {
+        if let Some(&known) = self.known.get(id) {
+            return Ok(known);
+        }
+        Ok(match self.state.find(id)? {
+            None => Known::Absent,
+            Some(place) => Known::Stored { place, number: self.state.number(place)? },
+        })
+    }
+
+    fn number(&mut self, id: &str) -> Result<Option<u32>> {
+        Ok(match self.find(id)? {
+            Known::Absent => None,
+            Known::Stored { number, .. } | Known::Put { number, .. } => Some(number),
+        })
+    }
+
+    fn new_number(&mut self) -> Result<u32> {
+        let number = self.next_number;
+        // The largest number stays free, so that "one more" is always a number too.
+        if number == u32::MAX {
+            return Err(Error::Full { what: "4,294,967,295 concepts were put" });
+        }
+        self.next_number += 1;
+        Ok(number)
+    }
+
+    fn resolve(&mut self, write: Write) -> Result<()> {
+        match write {
+            Write::Put(concept) => self.put(concept),
+            Write::Patch { id, patch, create } => self.patch(id, *patch, create),
+            Write::Delete(id) => self.delete(id),
+            Write::PutAssociation { association, create_missing } => {
+                self.put_association(association, create_missing)
+            }
+            Write::DeleteAssociation { source_id, target_id, association_type } => {
+                self.delete_association(&source_id, &target_id, &association_type)
+            }
+            Write::Access { id, strength } => self.access(&id, strength),
+        }
+    }
+
+    fn put(&mut self, concept: Concept) -> Result<()> {
+        let (number, created) = match self.find(&concept.id)? {
+            Known::Absent => (self.new_number()?, None),
+            Known::Stored { place, number } => {
+                (number, Some(self.state.segment(place).created()?[place.row as usize]))
+            }
+            Known::Put { number, at } => {
+                let created = match std::mem::replace(&mut self.pending[at], Pending::Dropped) {
+                    Pending::Put { created, .. } => Some(created),
+                    _ => None,
+                };
+                (number, created)
+            }
+        };
+        let created = concept.created.or(created).unwrap_or(self.now);
+        let at = self.pending.len();
+        self.known.insert(concept.id.clone(), Known::Put { number, at });
+        self.pending.push(Pending::Put { number, concept, created });
+        Ok(())
+    }
+
+    fn patch(&mut self, id: String, patch: ConceptPatch, create: bool) -> Result<()> {
+        match self.find(&id)? {
+            Known::Absent if create => {
+                let mut concept = Concept::new(id, "");
+                patch.apply(&mut concept);
+                self.put(concept)
+            }
+            Known::Absent => Err(Error::ConceptNotFound { id }),
+            Known::Stored { place, .. } => {
+                let mut concept = self.state.concept_with_vector(place)?;
+                patch.apply(&mut concept);
+                self.put(concept)
+            }
+            Known::Put { at, .. } => {
+                if let Pending::Put { concept, .. } = &mut self.pending[at] {
+                    patch.apply(concept);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn delete(&mut self, id: String) -> Result<()> {
+        if let Some(number) = self.number(&id)? {
+            if let Some(Known::Put { at, .. }) = self.known.get(&id).copied() {
+                self.pending[at] = Pending::Dropped;
+            }
+            self.pending.push(Pending::Delete { number });
+            self.new_edges.retain(|key, _| key.source != number && key.target != number);
+            self.known.insert(id, Known::Absent);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, id: &str, create_missing: bool) -> Result<u32> {
+        match self.number(id)? {
+            Some(number) => Ok(number),
+            None if create_missing => {
+                self.put(Concept::new(id, ""))?;
+                Ok(self.number(id)?.expect("it was put just now"))
+            }
+            None => Err(Error::ConceptNotFound { id: id.to_owned() }),
+        }
+    }
+
+    fn type_id(&self, name: &str) -> Option<u32> {
+        let new = || self.new_types.iter().position(|known| known == name);
+        self.state
+            .types
+            .number(name)
+            .or_else(|| new().map(|at| (self.state.types.len() + at) as u32))
+    }
+
+    fn put_association(&mut self, association: Association, create_missing: bool) -> Result<()> {
+        let source = self.end(&association.source_id, create_missing)?;
+        let target = self.end(&association.target_id, create_missing)?;
+        let type_id = match self.type_id(&association.association_type) {
+            Some(type_id) => type_id,
+            None => {
+                self.new_types.push(association.association_type.clone());
+                (self.state.types.len() + self.new_types.len() - 1) as u32
+            }
+        };
+        let key = EdgeKey { source, target, type_id };
+        let created = match association.created {
+            Some(created) => created,
+            None => self.association_created(key)?.unwrap_or(self.now),
+        };
+        self.new_edges.insert(key, Some(created));
+        self.pending.push(Pending::PutAssociation { key, association, created });
+        Ok(())
+    }
+
+    /// When the association of a key was created, if there is one.
+    fn association_created(&self, key: EdgeKey) -> Result<Option<f64>> {
+        if let Some(created) = self.new_edges.get(&key) {
+            return Ok(*created);
+        }
+        let fresh = self.state.next_number;
+        if key.source >= fresh || key.target >= fresh {
+            return Ok(None);
+        }
+        Ok(self.state.association_by_key(key)?.and_then(|association| association.created))
+    }
+
+    fn delete_association(&mut self, source: &str, target: &str, name: &str) -> Result<()> {
+        let (Some(source), Some(target), Some(type_id)) =
+            (self.number(source)?, self.number(target)?, self.type_id(name))
+        else {
+            return Ok(());
+        };
+        let key = EdgeKey { source, target, type_id };
+        let there = match self.new_edges.get(&key) {
+            Some(created) => created.is_some(),
+            None => self.state.find_association(key)?.is_some(),
+        };
+        if there {
+            self.new_edges.insert(key, None);
+            self.pending.push(Pending::DeleteAssociation(key));
+        }
+        Ok(())
+    }
+
+    fn access(&mut self, id: &str, strength: Option<f32>) -> Result<()> {
+        let now = self.now;
+        match self.find(id)? {
+            Known::Absent => Err(Error::ConceptNotFound { id: id.to_owned() }),
+            Known::Put { at, .. } => {
+                if let Pending::Put { concept, .. } = &mut self.pending[at] {
+                    concept.access_count += 1;
+                    concept.last_accessed = Some(now);
+                    concept.strength = strength.unwrap_or(concept.strength);
+                }
+                Ok(())
+            }
+            Known::Stored { place, number } => {
+                if let Some(&at) = self.accessed.get(&number)
+                    && let Pending::Touch(touch) = &mut self.pending[at]
+                {
+                    touch.access_count = touch.access_count.saturating_add(1);
+                    touch.strength = strength.unwrap_or(touch.strength);
+                    return Ok(());
+                }
+                let concept = self.state.concept(place)?;
+                self.accessed.insert(number, self.pending.len());
+                self.pending.push(Pending::Touch(Touch {
+                    number,
+                    strength: strength.unwrap_or(concept.strength),
+                    access_count: concept.access_count.saturating_add(1),
+                    last_accessed: now,
+                }));
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Resolved {
+        let Self { state, now, new_types, pending, .. } = self;
+        let mut payload = begin_payload(now);
+        let start = payload.len();
+        for (at, name) in new_types.iter().enumerate() {
+            let type_id = (state.types.len() + at) as u32;
+            Operation::DefineType { type_id, name }.encode(&mut payload);
+        }
+        let mut touched = Vec::new();
+        let mut vector = Vec::new();
+        for pending in &pending {
+            match pending {
+                Pending::Dropped => {}
+                Pending::Put { number, concept, created } => {
+                    vector.clear();
+                    if let Some(components) = &concept.vector {
+                        encode_vector(components, state.config.vector_storage, &mut vector);
+                    }
+                    touched.push(*number);
+                    Operation::PutConcept(PutConcept {
+                        number: *number,
+                        id: &concept.id,
+                        created: *created,
+                        record: &record::encode_concept(concept),
+                        vector: &vector,
+                    })
+                    .encode(&mut payload);
+                }
+                Pending::Delete { number } => {
+                    touched.push(*number);
+                    Operation::DeleteConcept { number: *number }.encode(&mut payload);
+                }
+                Pending::PutAssociation { key, association, created } => {
+                    touched.extend([key.source, key.target]);
+                    Operation::PutAssociation(PutAssociation {
+                        key: *key,
+                        weight: association.weight,
+                        confidence: association.confidence,
+                        record: &record::encode_association(association, *created),
+                    })
+                    .encode(&mut payload);
+                }
+                Pending::DeleteAssociation(key) => {
+                    touched.extend([key.source, key.target]);
+                    Operation::DeleteAssociation(*key).encode(&mut payload);
+                }
+                Pending::Touch(touch) => {
+                    touched.push(touch.number);
+                    Operation::Touch(*touch).encode(&mut payload);
+                }
+            }
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        Resolved { payload: (payload.len() > start).then_some(payload), touched }
+    }
+}

@@ -1,0 +1,471 @@
+//! The store's everyday behaviour: fresh, reopened, flushed, compacted, in memory.
+
+use std::collections::BTreeSet;
+
+use storage_core::{
+    Association, Concept, ConceptPatch, Direction, Error, Filter, GraphStore, OpenOptions,
+    PathQuery, StoreConfig, TextQuery, WordOperator,
+};
+
+fn options(dim: usize) -> OpenOptions {
+    let config = StoreConfig { vector_dimension: dim, ..StoreConfig::default() };
+    OpenOptions { config, background: false, ..OpenOptions::default() }
+}
+
+fn unit(dim: usize, at: usize) -> Vec<f32> {
+    (0..dim).map(|i| if i == at { 1.0 } else { 0.0 }).collect()
+}
+
+fn ids(hits: &[storage_core::ConceptHit]) -> Vec<&str> {
+    hits.iter().map(|hit| hit.id.as_str()).collect()
+}
+
+/// Runs a check on a store as it is, reopened, flushed and reopened, compacted, and in memory.
+fn in_every_form(fill: impl Fn(&GraphStore), check: impl Fn(&GraphStore)) {
+    let memory = GraphStore::in_memory(options(4).config).unwrap();
+    fill(&memory);
+    check(&memory);
+
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path(), options(4)).unwrap();
+    fill(&store);
+    check(&store);
+    store.close().unwrap();
+    drop(store);
+    let store = GraphStore::open(dir.path(), options(4)).unwrap();
+    check(&store);
+    store.flush().unwrap();
+    check(&store);
+    drop(store);
+    let store = GraphStore::open(dir.path(), options(4)).unwrap();
+    check(&store);
+    store.compact().unwrap();
+    check(&store);
+    assert!(store.verify().unwrap().is_sound());
+    drop(store);
+    check(&GraphStore::open(dir.path(), options(4)).unwrap());
+    let read_only = OpenOptions { read_only: true, ..options(4) };
+    check(&GraphStore::open(dir.path(), read_only).unwrap());
+}
+
+#[test]
+fn concepts_come_back_whole_and_vectors_bit_exact() {
+    let mut concept = Concept::new("héllo \u{1f41f} \0", "a fish that says hello");
+    concept.vector = Some(vec![0.1, -0.0, f32::MIN_POSITIVE / 2.0, 3.0e38]);
+    concept.created = Some(123.25);
+    concept.last_accessed = Some(130.0);
+    concept.access_count = 3;
+    concept.strength = 2.5;
+    concept.confidence = 0.75;
+    concept.source = Some("a book".into());
+    concept.category = Some("animals".into());
+    concept.attributes.insert("legs".into(), serde_json::json!([0, null, {"x": 1.5}]));
+    in_every_form(
+        |store| {
+            store.put_concept(concept.clone()).unwrap();
+        },
+        |store| {
+            assert_eq!(store.concept(&concept.id).unwrap().as_ref(), Some(&concept));
+            let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            let vector = store.vector(&concept.id).unwrap().unwrap();
+            assert_eq!(bits(&vector), bits(concept.vector.as_ref().unwrap()));
+            assert_eq!(store.concept("hello").unwrap(), None);
+        },
+    );
+}
+
+#[test]
+fn updates_replace_and_deletes_cascade() {
+    in_every_form(
+        |store| {
+            for (at, id) in ["a", "b", "c", "d"].into_iter().enumerate() {
+                let concept = Concept::new(id, format!("word{id} common"));
+                store.put_concept(concept.with_vector(unit(4, at))).unwrap();
+            }
+            for (source, target) in [("a", "b"), ("b", "c"), ("c", "a"), ("d", "b"), ("a", "a")] {
+                store.put_association(Association::new(source, target)).unwrap();
+            }
+            store.put_association(Association::new("a", "b").with_type("causal")).unwrap();
+            // Putting one again doubles nothing.
+            store.put_association(Association::new("a", "b").with_type("causal")).unwrap();
+            let patch =
+                ConceptPatch { content: Some("newword".into()), ..ConceptPatch::default() };
+            store.update_concept("c", patch).unwrap();
+            assert!(store.delete_concept("d").unwrap());
+            assert!(!store.delete_concept("d").unwrap());
+        },
+        |store| {
+            let stats = store.stats().unwrap();
+            assert_eq!((stats.total_concepts, stats.total_vectors, stats.total_edges), (3, 3, 5));
+            assert_eq!(store.neighbors("a", Direction::Out).unwrap(), ["a", "b"]);
+            assert_eq!(store.neighbors("b", Direction::In).unwrap(), ["a"]);
+            assert_eq!(store.neighbors("a", Direction::Both).unwrap(), ["a", "b", "c"]);
+            let found = store.associations("a", Direction::Both, None).unwrap();
+            assert_eq!(found.len(), 4);
+            assert_eq!(ids(&store.search_text("common", 10).unwrap()), ["a", "b"]);
+            assert_eq!(ids(&store.search_text("newword", 10).unwrap()), ["c"]);
+            assert!(store.search_text("wordc wordd", 10).unwrap().is_empty());
+            let hits = store.search_vector(&unit(4, 2), 1, &Filter::default()).unwrap();
+            assert_eq!((ids(&hits), hits[0].score), (vec!["c"], 1.0));
+            let hits = store.search_vector(&unit(4, 3), 10, &Filter::default()).unwrap();
+            assert_eq!(ids(&hits), ["a", "b", "c"]);
+        },
+    );
+}
+
+#[test]
+fn range_is_half_open_and_ordered_by_time() {
+    in_every_form(
+        |store| {
+            for (id, time) in [("late", 30.0), ("early", -10.5), ("mid", 20.0), ("mid2", 20.0)] {
+                let mut concept = Concept::new(id, "");
+                concept.created = Some(time);
+                store.put_concept(concept).unwrap();
+            }
+        },
+        |store| {
+            let all = store.concepts_in_range(f64::NEG_INFINITY, f64::INFINITY).unwrap();
+            assert_eq!(all, ["early", "mid", "mid2", "late"]);
+            assert_eq!(store.concepts_in_range(20.0, 30.0).unwrap(), ["mid", "mid2"]);
+            assert!(store.concepts_in_range(30.0, 20.0).unwrap().is_empty());
+            assert!(store.concepts_in_range(f64::NAN, 1.0).is_err());
+            assert_eq!(store.snapshot().unwrap().concept_ids(None, 2).unwrap(), ["late", "early"]);
+            let rest = store.snapshot().unwrap().concept_ids(Some("early"), 9).unwrap();
+            assert_eq!(rest, ["mid", "mid2"]);
+        },
+    );
+}
+
+#[test]
+fn accesses_are_counted_and_survive() {
+    in_every_form(
+        |store| {
+            store.put_concept(Concept::new("a", "text")).unwrap();
+            store.access("a", None).unwrap();
+            store.access("a", Some(1.5)).unwrap();
+            let mut again = Concept::new("b", "");
+            again.access_count = 9;
+            store.put_concept(Concept::new("b", "")).unwrap();
+            store.access("b", None).unwrap();
+            store.put_concept(again).unwrap();
+            assert!(matches!(store.access("c", None), Err(Error::ConceptNotFound { .. })));
+        },
+        |store| {
+            let a = store.concept("a").unwrap().unwrap();
+            assert_eq!((a.access_count, a.strength), (2, 1.5));
+            assert!(a.last_accessed.is_some());
+            let b = store.concept("b").unwrap().unwrap();
+            assert_eq!((b.access_count, b.last_accessed), (9, None));
+        },
+    );
+}
+
+#[test]
+fn paths_multiply_confidences_and_name_their_associations() {
+    in_every_form(
+        |store| {
+            for id in ["dog", "mammal", "animal", "pet"] {
+                store.put_concept(Concept::new(id, id)).unwrap();
+            }
+            for (source, target, confidence) in
+                [("dog", "mammal", 0.9), ("mammal", "animal", 0.8), ("dog", "pet", 0.5), ("pet", "animal", 0.5)]
+            {
+                let mut association = Association::new(source, target).with_type("is a");
+                association.confidence = confidence;
+                association.source = Some(format!("{source}.txt"));
+                store.put_association(association).unwrap();
+            }
+        },
+        |store| {
+            let found = store.find_paths(&["dog"], &["animal"], &PathQuery::default()).unwrap();
+            assert_eq!(found.len(), 2);
+            assert_eq!(found[0].concept_ids, ["dog", "mammal", "animal"]);
+            assert!((found[0].confidence - 0.72).abs() < 1e-6);
+            assert_eq!(found[0].steps[1].association.source.as_deref(), Some("mammal.txt"));
+            assert!(found[0].steps.iter().all(|step| step.forward));
+            assert_eq!(found[1].concept_ids, ["dog", "pet", "animal"]);
+            let none = store.find_paths(&["animal"], &["dog"], &PathQuery::default()).unwrap();
+            assert!(none.is_empty());
+            let back = PathQuery { direction: Direction::Both, k: 1, ..PathQuery::default() };
+            let back = store.find_paths(&["animal"], &["dog"], &back).unwrap();
+            assert!(!back[0].steps[0].forward);
+        },
+    );
+}
+
+#[test]
+fn filters_restrict_both_searches() {
+    in_every_form(
+        |store| {
+            for at in 0..40 {
+                let mut concept = Concept::new(format!("c{at}"), "same words");
+                concept.vector = (at % 3 != 0).then(|| vec![1.0, at as f32, 0.0, 0.0]);
+                concept.category = Some(if at % 2 == 0 { "even" } else { "odd" }.into());
+                concept.created = Some(f64::from(at));
+                store.put_concept(concept).unwrap();
+            }
+            store.delete_concept("c4").unwrap();
+        },
+        |store| {
+            let filter = Filter {
+                category: Some("even".into()),
+                created_to: Some(10.0),
+                ..Filter::default()
+            };
+            let mut query = TextQuery::new("words", 100);
+            query.filter = filter.clone();
+            let snapshot = store.snapshot().unwrap();
+            assert_eq!(ids(&snapshot.search_words(&query).unwrap()), ["c0", "c2", "c6", "c8"]);
+            let hits = snapshot.search_vector(&unit(4, 0), 100, &filter).unwrap();
+            assert_eq!(ids(&hits), ["c2", "c8"]);
+            let named = Filter { ids: Some(vec!["c5".into(), "no".into()]), ..Filter::default() };
+            let hits = snapshot.search_vector(&unit(4, 0), 9, &named).unwrap();
+            assert_eq!(ids(&hits), ["c5"]);
+            let hybrid = snapshot
+                .search_hybrid(Some(&TextQuery::new("words", 1)), Some(&unit(4, 1)), 3, &filter)
+                .unwrap();
+            assert_eq!(hybrid[0].id, "c2");
+            assert!(hybrid[0].words.is_some() && hybrid[0].vector.is_some());
+            query.operator = WordOperator::And;
+            query.text = "words absent";
+            assert!(snapshot.search_words(&query).unwrap().is_empty());
+        },
+    );
+}
+
+#[test]
+fn a_transaction_is_all_or_nothing_and_reads_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path(), options(4)).unwrap();
+    store.put_concept(Concept::new("a", "first")).unwrap();
+    let mut transaction = store.transaction().unwrap();
+    transaction.put_concept(Concept::new("b", "second")).unwrap();
+    transaction.put_association(Association::new("a", "b"), false).unwrap();
+    transaction.put_vector("a", unit(4, 1)).unwrap();
+    assert_eq!(transaction.vector("a").unwrap(), Some(unit(4, 1)));
+    assert_eq!(transaction.concept("a").unwrap().unwrap().content, "first");
+    assert_eq!(transaction.associations("a", Direction::Out).unwrap().len(), 1);
+    assert!(!store.contains("b").unwrap());
+    assert_eq!(store.vector("a").unwrap(), None);
+    transaction.commit().unwrap();
+    assert!(store.contains("b").unwrap());
+    assert_eq!(store.neighbors("a", Direction::Out).unwrap(), ["b"]);
+
+    let mut dropped = store.transaction().unwrap();
+    dropped.delete_concept("a").unwrap();
+    assert!(!dropped.contains("a").unwrap());
+    assert!(dropped.associations("b", Direction::In).unwrap().is_empty());
+    drop(dropped);
+    assert!(store.contains("a").unwrap());
+
+    // One missing end takes the whole transaction with it.
+    let epoch = store.snapshot().unwrap().epoch();
+    let mut failing = store.transaction().unwrap();
+    failing.put_concept(Concept::new("c", "third")).unwrap();
+    failing.put_association(Association::new("c", "nowhere"), false).unwrap();
+    let error = failing.commit().unwrap_err();
+    assert!(matches!(&error, Error::ConceptNotFound { id } if id == "nowhere"), "{error}");
+    assert!(!store.contains("c").unwrap());
+    assert_eq!(store.snapshot().unwrap().epoch(), epoch);
+}
+
+#[test]
+fn a_transaction_conflicts_with_what_it_read() {
+    let store = GraphStore::in_memory(options(4).config).unwrap();
+    store.put_concept(Concept::new("a", "first")).unwrap();
+    let mut reader = store.transaction().unwrap();
+    assert!(reader.contains("a").unwrap());
+    assert!(!reader.contains("later").unwrap());
+    reader.put_concept(Concept::new("z", "")).unwrap();
+    store.put_concept(Concept::new("unrelated", "")).unwrap();
+    reader.commit().unwrap();
+
+    let mut reader = store.transaction().unwrap();
+    reader.concept("a").unwrap();
+    reader.put_concept(Concept::new("y", "")).unwrap();
+    store.put_concept(Concept::new("a", "changed")).unwrap();
+    let error = reader.commit().unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }) && error.is_retryable(), "{error}");
+    assert!(!store.contains("y").unwrap());
+
+    let mut reader = store.transaction().unwrap();
+    assert!(!reader.contains("later").unwrap());
+    reader.put_concept(Concept::new("x", "")).unwrap();
+    store.put_concept(Concept::new("later", "")).unwrap();
+    assert!(matches!(reader.commit(), Err(Error::Conflict { .. })));
+}
+
+#[test]
+fn a_snapshot_never_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path(), options(4)).unwrap();
+    for at in 0..30 {
+        store.put_concept(Concept::new(format!("c{at}"), "word").with_vector(unit(4, at % 4))).unwrap();
+    }
+    store.put_association(Association::new("c0", "c1")).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let words = snapshot.search_text("word", 100).unwrap();
+    for at in 0..30 {
+        store.delete_concept(&format!("c{at}")).unwrap();
+    }
+    store.flush().unwrap();
+    store.compact().unwrap();
+    assert_eq!(store.stats().unwrap().total_concepts, 0);
+    assert_eq!(snapshot.search_text("word", 100).unwrap(), words);
+    assert_eq!(snapshot.neighbors("c0", Direction::Out).unwrap(), ["c1"]);
+    assert_eq!(snapshot.concept_count(), 30);
+    assert_eq!(snapshot.vector("c2").unwrap(), Some(unit(4, 2)));
+}
+
+#[test]
+fn bad_arguments_are_refused_and_change_nothing() {
+    let store = GraphStore::in_memory(options(4).config).unwrap();
+    let epoch = store.snapshot().unwrap().epoch();
+    let long = "x".repeat(1025);
+    for id in ["", long.as_str()] {
+        assert!(matches!(store.put_concept(Concept::new(id, "")), Err(Error::InvalidId { .. })));
+    }
+    store.put_concept(Concept::new("x".repeat(1024), "")).unwrap();
+    for vector in [vec![], vec![1.0; 3], vec![f32::NAN; 4], vec![f32::INFINITY; 4]] {
+        let error = store.put_vector("v", vector).unwrap_err();
+        assert!(matches!(error, Error::InvalidVector { .. }), "{error}");
+    }
+    let mut concept = Concept::new("a", "");
+    concept.confidence = 1.5;
+    assert!(matches!(store.put_concept(concept), Err(Error::InvalidArgument { .. })));
+    let mut concept = Concept::new("a", "");
+    concept.created = Some(f64::NAN);
+    assert!(matches!(store.put_concept(concept), Err(Error::InvalidArgument { .. })));
+    let error = store.put_association(Association::new("a", "b")).unwrap_err();
+    assert!(matches!(error, Error::ConceptNotFound { .. }));
+    let empty = Association::new("a", "b").with_type("");
+    assert!(store.put_association_creating_ends(empty).is_err());
+    assert!(store.search_vector(&[1.0; 5], 3, &Filter::default()).is_err());
+    assert_eq!(store.snapshot().unwrap().epoch(), epoch + 1);
+    store.put_association_creating_ends(Association::new("a", "b")).unwrap();
+    assert_eq!(store.neighbors("a", Direction::Out).unwrap(), ["b"]);
+}
+
+#[test]
+fn opening_checks_options_and_foreign_directories() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("deep/store");
+    let missing = OpenOptions { create: false, ..options(4) };
+    assert!(matches!(GraphStore::open(&path, missing.clone()), Err(Error::NotFound { .. })));
+    drop(GraphStore::open(&path, options(4)).unwrap());
+    drop(GraphStore::open(&path, missing).unwrap());
+    let error = GraphStore::open(&path, options(5)).unwrap_err();
+    assert!(matches!(error, Error::OptionMismatch { name: "vector_dimension", .. }), "{error}");
+    let foreign = dir.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("letter.txt"), "dear store").unwrap();
+    assert!(matches!(GraphStore::open(&foreign, options(4)), Err(Error::NotAStore { .. })));
+    assert_eq!(std::fs::read_dir(&foreign).unwrap().count(), 1, "nothing was added");
+
+    // A store that lost its manifests is damaged, not empty.
+    let store = GraphStore::open(&path, options(4)).unwrap();
+    store.put_concept(Concept::new("a", "")).unwrap();
+    drop(store);
+    for entry in std::fs::read_dir(&path).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with("MANIFEST") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    assert!(matches!(GraphStore::open(&path, options(4)), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn a_closed_store_refuses_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path(), options(4)).unwrap();
+    store.close().unwrap();
+    store.close().unwrap();
+    assert!(matches!(store.contains("a"), Err(Error::Closed)));
+    assert!(matches!(store.put_concept(Concept::new("a", "")), Err(Error::Closed)));
+    let store = GraphStore::open(dir.path(), OpenOptions { read_only: true, ..options(4) }).unwrap();
+    assert!(matches!(store.put_concept(Concept::new("a", "")), Err(Error::ReadOnly { .. })));
+    assert!(matches!(store.flush(), Err(Error::ReadOnly { .. })));
+    store.save().unwrap();
+}
+
+#[test]
+fn two_handles_see_each_other_and_number_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = GraphStore::open(dir.path(), options(4)).unwrap();
+    let two = GraphStore::open(dir.path(), options(4)).unwrap();
+    let reader = GraphStore::open(dir.path(), OpenOptions { read_only: true, ..options(4) }).unwrap();
+    for round in 0..20 {
+        one.put_concept(Concept::new(format!("one{round}"), "left")).unwrap();
+        two.put_concept(Concept::new(format!("two{round}"), "right")).unwrap();
+        assert!(one.contains(&format!("two{round}")).unwrap());
+        assert!(two.contains(&format!("one{round}")).unwrap());
+        assert!(reader.contains(&format!("two{round}")).unwrap());
+        if round % 7 == 3 {
+            one.flush().unwrap();
+        }
+        if round % 7 == 5 {
+            two.compact().unwrap();
+        }
+    }
+    let all = |store: &GraphStore| store.snapshot().unwrap().concept_ids(None, 100).unwrap();
+    assert_eq!(all(&one), all(&two));
+    assert_eq!(all(&one), all(&reader));
+    assert_eq!(all(&one).iter().collect::<BTreeSet<_>>().len(), 40);
+    drop((one, two, reader));
+    let again = GraphStore::open(dir.path(), options(4)).unwrap();
+    assert_eq!(all(&again).len(), 40);
+}
+
+#[test]
+fn exclusive_keeps_others_from_writing_and_names_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let exclusive = OpenOptions { exclusive: true, ..options(4) };
+    let one = GraphStore::open(dir.path(), exclusive).unwrap();
+    one.put_concept(Concept::new("a", "")).unwrap();
+    let impatient =
+        OpenOptions { timeout: std::time::Duration::from_millis(20), ..options(4) };
+    let two = GraphStore::open(dir.path(), impatient.clone()).unwrap();
+    assert!(two.contains("a").unwrap());
+    let error = two.put_concept(Concept::new("b", "")).unwrap_err();
+    assert!(matches!(error, Error::Locked { pid, .. } if pid == std::process::id()), "{error}");
+    one.put_concept(Concept::new("c", "")).unwrap();
+    one.close().unwrap();
+    two.put_concept(Concept::new("b", "")).unwrap();
+    assert_eq!(two.snapshot().unwrap().concept_ids(None, 9).unwrap(), ["a", "c", "b"]);
+}
+
+#[test]
+fn erased_content_is_in_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path(), options(4)).unwrap();
+    for at in 0..50 {
+        let mut concept = Concept::new(format!("c{at}"), format!("plain text {at}"));
+        concept.vector = Some(unit(4, at % 4));
+        store.put_concept(concept).unwrap();
+    }
+    let secret = Concept::new("secretid", "xyzzyquux classified").with_vector(vec![0.123_456_7; 4]);
+    store.put_concept(secret).unwrap();
+    store.put_association(Association::new("secretid", "c1")).unwrap();
+    store.flush().unwrap();
+    assert!(store.erase("secretid").unwrap());
+    let needles: [&[u8]; 4] =
+        [b"secretid", b"xyzzyquux", b"classifi", &0.123_456_7_f32.to_le_bytes()];
+    let mut files = 0;
+    for folder in [dir.path().to_owned(), dir.path().join("wal"), dir.path().join("seg")] {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                files += 1;
+                let bytes = std::fs::read(&path).unwrap();
+                for needle in needles {
+                    let found = bytes.windows(needle.len()).any(|window| window == needle);
+                    assert!(!found, "{} holds {needle:?}", path.display());
+                }
+            }
+        }
+    }
+    assert!(files >= 4);
+    assert_eq!(store.stats().unwrap().total_concepts, 50);
+    assert_eq!(store.search_text("plain", 100).unwrap().len(), 50);
+}
