@@ -72,7 +72,7 @@ impl<'a> LayeredGraph<'a> {
     ///
     /// # Complexity
     ///
-    /// `O(1)`. [`Associations::nodes`] and what builds on it (node counts and identifiers) pass once
+    /// `O(1)`. [`Associations::known_nodes`] and what builds on it (node counts and identifiers) pass once
     /// over all rows at first use, and are remembered.
     #[must_use]
     pub const fn new(layers: Vec<Layer<'a>>) -> Self {
@@ -212,6 +212,10 @@ impl Iterator for LayeredHops<'_> {
     fn next(&mut self) -> Option<Hop> {
         self.0.next()
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -234,6 +238,11 @@ impl Iterator for LayerHops<'_> {
             confidence: hop.confidence,
             id: EdgeId { layer: self.layer, edge: hop.edge },
         })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let most = self.row.len();
+        (if self.dead.is_none() { most } else { 0 }, Some(most))
     }
 }
 

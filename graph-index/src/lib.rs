@@ -1,9 +1,19 @@
 //! Typed, weighted association graphs as bytes, readable through petgraph's visit traits.
 //!
-//! A graph is encoded once and read in place, from memory or from a map: rows of both directions
-//! ([`GraphView`]), several such graphs as one ([`LayeredGraph`]), changes on top ([`Overlay`]).
-//! The crate opens no file and reads no clock. Nodes are `u32` numbers and edge types `u32` ids; what
-//! they stand for is the caller's business.
+//! A graph is encoded once and read in place, from memory or from a map. The crate opens no file and
+//! reads no clock. Nodes are `u32` numbers and edge types `u32` ids; what they stand for is the caller's
+//! business.
+//!
+//! - [`GraphBuilder`] encodes edges; `FORMAT.md` in this folder describes the bytes.
+//! - [`GraphView`] reads one encoded graph: rows of both directions, edges by id and by key.
+//! - [`LayeredGraph`] reads several as one, less their dead edges; [`Overlay`] adds changes on top. Both
+//!   are [`Associations`] and speak petgraph's visit traits ([`visit`]).
+//! - [`CompactGraph`] renumbers nodes `0..n`, and [`Weighted`] weighs edges by bare numbers, for the
+//!   algorithms that want that.
+//! - [`paths`] finds best paths, shortest paths and neighbourhoods.
+//!
+//! Invariant of the whole: the same live edges give the same answers, in the same order, however they are
+//! spread over layers and changes.
 //!
 //! ```
 //! use graph_index::{Associations, Edge, GraphBuilder, GraphView, LayeredGraph};
@@ -39,7 +49,7 @@ mod weighted;
 
 pub use associations::{Associations, Direction, EdgeId, EdgeWeight, Hop, LiveEdge, NodeEdges};
 pub use builder::{BuildError, GraphBuilder};
-pub use compact::{CompactEdge, CompactGraph};
+pub use compact::{CompactEdge, CompactEdges, CompactGraph, CompactNeighbors};
 pub use edge::{Edge, EdgeError, EdgeKey, RESERVED_NODE};
 pub use format::FormatError;
 pub use layers::{Layer, LayeredEdges, LayeredGraph, LayeredHops};

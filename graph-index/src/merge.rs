@@ -56,6 +56,13 @@ where
             Self::Many(streams) => next_of_many(streams),
         }
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::One(stream) => stream.size_hint(),
+            Self::Many(streams) => (streams.len(), None),
+        }
+    }
 }
 
 /// Few streams hold items for one node, so a scan of their heads beats a heap.

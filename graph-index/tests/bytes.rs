@@ -21,7 +21,14 @@ fn walk_all(bytes: &[u8]) -> Option<bool> {
     assert!(u64::from(edge_count) * 32 < bytes.len() as u64);
     let edges: Vec<_> = view.edges().collect();
     assert!(edges.len() <= edge_count as usize);
-    assert!(!sound || edges.len() == edge_count as usize);
+    if sound {
+        assert_eq!(edges.len(), edge_count as usize);
+        for edge in &edges {
+            assert_eq!(view.find(edge.source, edge.target, edge.type_id), Some(edge.id));
+            assert_eq!(view.edge(edge.id).map(|edge| edge.key()), Some(edge.key()));
+            assert!(view.in_edges(edge.target).any(|entering| entering.id == edge.id));
+        }
+    }
     let mut numbers: Vec<u32> = vec![0, 1, 7, view.node_bound(), u32::MAX - 1, RESERVED_NODE];
     numbers.extend(edges.iter().take(40).flat_map(|edge| [edge.source, edge.target]));
     for &node in &numbers {

@@ -27,7 +27,7 @@ fn assert_is(graph: &impl Associations, model: &Model, lone: &BTreeSet<u32>) {
     let all: Vec<LiveEdge> = graph.live_edges().collect();
     assert_eq!(
         all.iter().map(LiveEdge::edge).collect::<Vec<_>>(),
-        Vec::from_iter(model.values().copied())
+        model.values().copied().collect::<Vec<_>>()
     );
     assert_eq!(graph.live_edge_count(), model.len());
     for edge in &all {
@@ -71,7 +71,7 @@ fn assert_is(graph: &impl Associations, model: &Model, lone: &BTreeSet<u32>) {
 fn layers_read_as_their_live_union() {
     let mut random = Random(11);
     for round in 0..300 {
-        let numbers: Vec<u32> = (0..1 + random.below(12)).map(|n| n * 9).collect();
+        let numbers: Vec<u32> = (0..=random.below(12)).map(|n| n * 9).collect();
         let tries = random.below(60);
         let model = random_model(&mut random, &numbers, 4, tries);
         let parts = spread(&mut random, &model, 1 + round % 5);

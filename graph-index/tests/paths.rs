@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use common::{Model, Random, random_model, spread};
 use graph_index::paths::{
-    KHop, Path, PathError, PathOptions, PathResult, Reachability, best_paths, k_hop, reachable,
-    shortest_path,
+    KHop, ParallelEdges, Path, PathError, PathOptions, PathResult, Reachability, best_paths, k_hop,
+    reachable, shortest_path,
 };
 use graph_index::{
     Associations, Direction, Edge, GraphView, Layer, LayeredGraph, Overlay, RESERVED_NODE,
@@ -79,6 +79,11 @@ fn exhaustive(model: &Model, from: &[u32], to: &[u32], options: &PathOptions) ->
         extend(model, to, options, &mut path, &mut found);
     }
     found.sort();
+    if options.parallel == ParallelEdges::Best {
+        // The first of those that visit the same nodes is the best of them.
+        let mut visited = BTreeSet::new();
+        found.retain(|path| visited.insert(path.2.clone()));
+    }
     found
 }
 
@@ -91,7 +96,7 @@ fn key(path: &Path, model: &Model) -> Key {
         assert_eq!(model[&(source, target, edge.edge.type_id)], edge.edge.edge());
         product *= f64::from(edge.edge.confidence);
     }
-    assert_eq!(path.confidence, product as f32);
+    assert_eq!(path.confidence.to_bits(), (product as f32).to_bits());
     (
         path.edges.iter().map(|edge| cost(edge.edge.confidence)).sum(),
         path.edges.len(),
@@ -119,6 +124,7 @@ fn random_options(random: &mut Random) -> PathOptions {
             [random.below(3) as usize],
         types: (random.below(3) == 0).then(|| vec![2, 0]),
         min_confidence: [0.0, 0.0, 0.3, 0.5][random.below(4) as usize],
+        parallel: [ParallelEdges::Each, ParallelEdges::Best][random.below(2) as usize],
         max_visited_edges: EVERYTHING,
     }
 }
@@ -134,7 +140,9 @@ fn best_paths_are_those_of_exhaustive_search() {
         let mut model = random_model(&mut random, &numbers, 3, tries);
         if round % 3 == 0 {
             // Ties everywhere: what is left to decide are lengths, nodes and types.
-            model.values_mut().for_each(|edge| edge.confidence = 0.5);
+            for edge in model.values_mut() {
+                edge.confidence = 0.5;
+            }
         }
         let layers = 1 + random.below(3) as usize;
         let parts = spread(&mut random, &model, layers);
@@ -166,7 +174,7 @@ fn best_paths_are_those_of_exhaustive_search() {
         assert_eq!(over.visited_edges, found.visited_edges, "layering never shows");
     }
     assert_eq!(longest, 6);
-    assert!(paths_compared > 2500, "{paths_compared}");
+    assert!(paths_compared > 2000, "{paths_compared}");
 }
 
 #[test]
@@ -199,7 +207,8 @@ fn shortest_path_is_the_first_of_the_shortest() {
         let graph = overlay_of(&model);
         let options = random_options(&mut random);
         let [source, target] = [0, 1].map(|_| pick(&mut random, &numbers, 1)[0]);
-        let mut expected = exhaustive(&model, &[source], &[target], &options);
+        let every = PathOptions { parallel: ParallelEdges::Each, ..options.clone() };
+        let mut expected = exhaustive(&model, &[source], &[target], &every);
         expected.sort_by_key(|path| (path.1, path.2.clone(), path.3.clone(), path.4.clone()));
         expected.truncate(1);
         let found = shortest_path(&graph, source, target, &options).unwrap();
@@ -228,7 +237,9 @@ fn k_hop_is_breadth_first_search() {
         let node = numbers[0];
         // Confidence doesn't count here, so the oracle's edges are all fully believed.
         let mut believed = model.clone();
-        believed.values_mut().for_each(|edge| edge.confidence = 1.0);
+        for edge in believed.values_mut() {
+            edge.confidence = 1.0;
+        }
         let mut depths = BTreeMap::from([(node, 0)]);
         let mut queue = VecDeque::from([node]);
         while let Some(at) = queue.pop_front() {
@@ -335,7 +346,7 @@ fn unknown_and_empty_ends_give_no_path() {
 fn overlay_of(model: &Model) -> Overlay<'static> {
     let mut graph = Overlay::new(LayeredGraph::default());
     for edge in model.values() {
-        graph.put_edge(*edge).unwrap();
+        graph.put_edge(*edge).expect("legal");
     }
     assert_eq!(graph.live_edge_count(), model.len());
     graph

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use super::ParallelEdges;
 use super::cost::UNREACHED;
 use super::walk::{Exhausted, NumberHash, Step, Walk};
 use crate::associations::Associations;
@@ -126,6 +127,14 @@ impl Ball {
         if let Err(exhausted) = scanned {
             self.steps.truncate(start);
             return Err(exhausted);
+        }
+        if walk.parallel == ParallelEdges::Best {
+            let mut steps = self.steps.split_off(start);
+            steps.sort_unstable_by_key(|&LocalStep { to, step }| {
+                (to, step.cost, step.hop.type_id, !step.forward, step.hop.id)
+            });
+            steps.dedup_by_key(|local| local.to);
+            self.steps.append(&mut steps);
         }
         let span = (start as u32, self.steps.len() as u32);
         self.nodes[node as usize].onward = Some(span);

@@ -33,6 +33,8 @@ pub struct PathOptions {
     pub types: Option<Vec<u32>>,
     /// Only edges believed at least so far, in `0.0..=1.0`. Edges of confidence zero are never taken.
     pub min_confidence: f32,
+    /// What to do with several edges that lead from one node to another.
+    pub parallel: ParallelEdges,
     /// How many edge records may be looked at. A search that needs more gives what it has by then.
     pub max_visited_edges: u64,
 }
@@ -46,9 +48,21 @@ impl Default for PathOptions {
             direction: Direction::Outgoing,
             types: None,
             min_confidence: 0.0,
+            parallel: ParallelEdges::Each,
             max_visited_edges: 2_000_000,
         }
     }
+}
+
+/// What [`best_paths`] does with several edges that lead from one node to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ParallelEdges {
+    /// Each makes a path of its own.
+    #[default]
+    Each,
+    /// The most believed one stands for all (at equal confidence the one of the smallest type, taken
+    /// forward rather than backward), so no two paths visit the same nodes.
+    Best,
 }
 
 /// A path and how far it is believed.
@@ -131,8 +145,8 @@ impl PathOptions {
 /// Best is the largest product of confidences; among equal products the shorter path, then the one with
 /// the smaller node numbers in order, then the smaller type ids, then edges taken forward. Products are
 /// compared by the sum of `-ln confidence` in units of 2⁻⁴⁰. A path has at least one edge and visits no
-/// node twice; paths that differ only in an edge's type are different paths. It may pass through other
-/// sources and targets.
+/// node twice. It may pass through other sources and targets. Paths that differ only in an edge's type or
+/// direction are different paths, unless [`PathOptions::parallel`] says otherwise.
 ///
 /// The answer is exact, unless [`PathResult::budget_exhausted`] says that the budget ended the search:
 /// then it is exact up to a smaller depth or a smaller `k`.

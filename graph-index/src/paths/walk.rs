@@ -5,8 +5,8 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::PathOptions;
 use super::cost::CostCache;
+use super::{ParallelEdges, PathOptions};
 use crate::associations::{Associations, Direction, Hop};
 use crate::rows::Side;
 
@@ -30,6 +30,7 @@ pub(crate) struct Walk<'g, G> {
     /// Ascending.
     types: Option<Vec<u32>>,
     min_confidence: f32,
+    pub(crate) parallel: ParallelEdges,
     costs: CostCache,
     pub(crate) visited_edges: u64,
     max_visited_edges: u64,
@@ -46,6 +47,7 @@ impl<'g, G: Associations> Walk<'g, G> {
             direction: options.direction,
             types,
             min_confidence: options.min_confidence,
+            parallel: options.parallel,
             costs: CostCache::new(),
             visited_edges: 0,
             max_visited_edges: options.max_visited_edges,
