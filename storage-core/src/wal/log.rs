@@ -441,12 +441,12 @@ impl Log {
         self.position
     }
 
-    /// The LSN of the newest transaction read or written; the start LSN minus 1 if there is none.
     /// Whether the last look at the log found its clean end.
     pub(crate) fn is_at_clean_end(&self) -> bool {
         matches!(self.tail, Tail::Ends(End::Clean))
     }
 
+    /// The LSN of the newest transaction read or written; the start LSN minus 1 if there is none.
     pub(crate) fn newest_lsn(&self) -> u64 {
         self.newest_lsn
     }
