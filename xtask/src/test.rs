@@ -47,7 +47,7 @@ const STEPS: [Step; 18] = [
     }),
     step("ruff", |workspace, _| tool(workspace, "ruff", &["check", "."])),
     step("ruff-format", |workspace, _| tool(workspace, "ruff", &["format", "--check", "."])),
-    step("mypy", |workspace, _| tool(workspace, "mypy", &[])),
+    step("mypy", |workspace, _| process::run(process::python(workspace).args(["-m", "mypy"]))),
     step("stubtest", |workspace, _| {
         let stubtest = ["-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml"];
         process::run(process::python(workspace).args(stubtest).arg("sutra_storage"))
