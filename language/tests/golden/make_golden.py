@@ -8,6 +8,8 @@ letters, marks and punctuation younger than Unicode 8, whose tables the referenc
 has today's.
 """
 
+# ruff: noqa: INP001, T201, RUF001 -- a script that prints; its texts are meant to confuse
+
 from __future__ import annotations
 
 import json
@@ -60,7 +62,8 @@ WRITTEN: Final = [
     "→ ← ⇒ ∀x∈ℝ: x²≥0 ∑ ∫ √2 ≠ ∞ π≈3.14",
     "“curly” ‘quotes’ – en — em … ‹a› «b» „c“",
     "¿Qué? ¡Hola! §5 ¶ † ‡ • · ‰ ′ ″ ※ ‽",
-    "zero\u200bwidth non\u200cjoiner \u200djoiner soft\u00adhyphen bom\ufeffinside word\u2060joiner",
+    "zero\u200bwidth non\u200cjoiner \u200djoiner",
+    "soft\u00adhyphen bom\ufeffinside word\u2060joiner",
     "no\u00a0break\u2003em\u2009thin\u3000ideographic\u202fnarrow\u2028line\u2029paragraph\u1680ogham",
     "nul\x00byte bell\x07 esc\x1b[0m vt\x0bff\x0cfs\x1cnel\x85del\x7f\x9fend",
     "replacement\ufffdcharacter private\ue000use \U000f0000 noncharacter\uffff",
@@ -97,6 +100,8 @@ RANGES: Final = [
     (0x20000, 0x2FA1F, 0.2),
 ]
 TEXTS_PER_RANGE: Final = 14
+# Emoji lie from here on: symbols to both tables, however young.
+FIRST_EMOJI: Final = 0x1F000
 
 
 def draw_character(random_numbers: random.Random, first: int, last: int) -> str:
@@ -105,7 +110,7 @@ def draw_character(random_numbers: random.Random, first: int, last: int) -> str:
         character = chr(random_numbers.randint(first, last))
         category = unicodedata.category(character)
         old = unicodedata.ucd_3_2_0.category(character) == category
-        if first >= 0x1F000 or (old and category not in {"Cn", "Cs"}):
+        if first >= FIRST_EMOJI or (old and category not in {"Cn", "Cs"}):
             return character
 
 
