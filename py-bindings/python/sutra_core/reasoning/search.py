@@ -1,0 +1,35 @@
+"""Search by words and vectors together. Invariant: each hit names its place in each leg."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sutra_core.reasoning.result import Leg, SearchHit
+
+if TYPE_CHECKING:
+    from sutra_core.nlp.embedder import Embedder
+    from sutra_core.storage.rust_adapter import RustStorageAdapter
+
+
+class HybridSearch:
+    """Searches the texts of a store."""
+
+    def __init__(self, storage: RustStorageAdapter, embedder: Embedder | None) -> None:
+        """Search `storage`; without an embedder by words only."""
+        self._storage = storage
+        self._embedder = embedder
+
+    def search(self, query: str, limit: int = 10) -> list[SearchHit]:
+        """Return at most `limit` concepts, best first."""
+        vector = None if self._embedder is None else self._embedder.embed_query(query)
+        hits = []
+        for hit in self._storage.search_hybrid(query, vector, limit):
+            concept = self._storage.get_concept(hit.id)
+            legs = {
+                name: Leg(leg.rank, leg.score)
+                for name, leg in (("words", hit.words), ("vector", hit.vector))
+                if leg is not None
+            }
+            content = "" if concept is None else concept.content
+            hits.append(SearchHit(hit.id, hit.score, content, legs))
+        return hits

@@ -1,0 +1,5 @@
+"""The store in terms of concepts and associations."""
+
+from sutra_core.storage.rust_adapter import RustStorageAdapter
+
+__all__ = ["RustStorageAdapter"]
