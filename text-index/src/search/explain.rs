@@ -3,6 +3,7 @@
 //! Invariant: the shares, added in order, are bit for bit the score that search returns.
 
 use super::QueryTerm;
+use super::query::distinct;
 use crate::bm25::{Bm25, term_score};
 use crate::view::TextView;
 
@@ -15,16 +16,16 @@ pub struct Explanation {
     pub length: u32,
     /// The sum of the shares.
     pub score: f32,
-    /// One a term of the query, in the query's order.
+    /// One a distinct term of the query, in the order of their first places.
     pub shares: Vec<TermShare>,
 }
 
 /// What one term of the query adds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TermShare {
-    /// Index of the term in the query.
+    /// Index of the term in the query, where it stands first.
     pub term: usize,
-    /// The weight that the query gave it.
+    /// The weight that the query gave it, added up if it stands there more than once.
     pub idf: f32,
     /// How often the document has it.
     pub tf: u32,
@@ -46,10 +47,9 @@ impl TextView<'_> {
         let norm = bm25.norm(average_length).of(length);
         let mut explanation =
             Explanation { ordinal, length, score: 0.0, shares: Vec::with_capacity(terms.len()) };
-        for (term, query) in terms.iter().enumerate() {
-            let idf = query.weight();
+        for (term, name, idf) in distinct(terms) {
             let tf = self
-                .postings(&query.term)
+                .postings(name)
                 .and_then(|mut postings| postings.seek(ordinal))
                 .map_or(0, |(found, tf)| if found == ordinal { tf } else { 0 });
             let score = if tf == 0 { 0.0 } else { term_score(idf, tf, norm) };

@@ -1,7 +1,7 @@
 //! The best `k` hits seen so far.
 //!
 //! Invariant: hits are offered by rising ordinal, so that a hit equal to the worst one kept ranks
-//! behind it and need not enter.
+//! behind it and need not enter. The threshold never falls.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -47,6 +47,19 @@ impl TopK {
     #[inline]
     pub(super) fn may_enter(&self, score: f32) -> bool {
         score > self.threshold
+    }
+
+    pub(super) fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    /// Takes lower bounds of the scores of distinct documents that may all enter, and raises the
+    /// threshold to just below the `k`-th best, so that what equals it still enters.
+    pub(super) fn raise_to_kth(&mut self, scores: &mut [f32]) {
+        if scores.len() >= self.k {
+            let (_, kth, _) = scores.select_nth_unstable_by(self.k - 1, |a, b| b.total_cmp(a));
+            self.threshold = self.threshold.max(kth.next_down());
+        }
     }
 
     pub(super) fn push(&mut self, hit: TextHit) {
