@@ -55,7 +55,7 @@ pub trait FileSystem: Debug + Send + Sync + 'static {
     /// Any I/O error of the platform.
     fn view(&self, path: &Path) -> io::Result<ByteView>;
 
-    /// One shared page of counters, created with zeros when it is missing; see [`SharedPage`].
+    /// One page of counters that all processes share, created with zeros when it is missing.
     ///
     /// # Errors
     /// Any I/O error of the platform.
@@ -137,6 +137,6 @@ pub trait File: Debug + Send + Sync {
     fn unlock(&self) -> io::Result<()>;
 }
 
-/// An opened [`SharedPage`]: opaque outside the crate, so that its atomics stay an inner matter.
+/// An opened page of shared counters: opaque outside the crate, so that its atomics stay an inner matter.
 #[derive(Debug, Clone)]
 pub struct PageHandle(pub(crate) std::sync::Arc<SharedPage>);

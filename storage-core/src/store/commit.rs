@@ -14,7 +14,7 @@ use super::write::{Write, resolve};
 use super::{Shared, Writer};
 use crate::options::Durability;
 use crate::state::{Frame, State};
-use crate::wal::{GroupCommit, MAX_PAYLOAD_BYTES};
+use crate::wal::{self, GroupCommit, MAX_PAYLOAD_BYTES};
 use crate::{Error, Result};
 
 /// Commits whose changes are remembered for conflict checks.
@@ -201,8 +201,10 @@ impl Shared {
         // since is left to the next commit to catch up with.
         let at_end = disk.control.newest_lsn() == self.state.load().epoch;
         if let Some(position) = writer.position.as_mut().filter(|_| at_end) {
+            // A transaction of another process stops the look: it must be applied, not stepped over.
+            let mut nothing_new = |_: wal::Frame<'_>| Err(Error::Closed);
             // Without the marker nothing is lost but proof: damage would pass for a torn tail.
-            if position.log.follow(u64::MAX, &mut |_| Ok(())).is_ok()
+            if position.log.follow(0, &mut nothing_new).is_ok()
                 && position.log.newest_lsn() == self.state.load().epoch
                 && position.log.is_at_clean_end()
                 && position.log.mark_synced().is_err()

@@ -4,7 +4,7 @@
 //! except under the write lock, and no file is changed after its name was published, but the log.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
@@ -38,6 +38,8 @@ pub(super) struct Disk {
     lock: Option<Box<dyn File>>,
     /// `LEASE`, whose OS lock is that of flush and compaction.
     lease: Option<Box<dyn File>>,
+    /// The lease among this handle's threads: to the OS lock they are all one.
+    leased: Mutex<()>,
     /// Open segments by id, so that a new manifest maps only what is new in it.
     segments: DashMap<u64, Weak<Segment>>,
 }
@@ -65,8 +67,12 @@ impl Drop for WriteLock<'_> {
     }
 }
 
-/// Holds the lease of flush and compaction; gives it back when dropped.
-pub(super) type Lease<'a> = WriteLock<'a>;
+/// Holds the lease of flush and compaction; gives it back when dropped, to other processes first.
+#[derive(Debug)]
+pub(super) struct Lease<'a> {
+    _processes: WriteLock<'a>,
+    _threads: MutexGuard<'a, ()>,
+}
 
 pub(super) fn segment_path(dir: &Path, id: u64) -> PathBuf {
     dir.join("seg").join(format!("{id:020}.seg"))
@@ -100,7 +106,7 @@ impl Disk {
                 if !options.create || options.read_only {
                     return Err(Error::NotFound { path: dir.to_owned() });
                 }
-                fs.create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
+                create_directory(&*fs, dir)?;
                 Vec::new()
             }
             Err(error) => return Err(Error::io("list", dir, error)),
@@ -151,6 +157,7 @@ impl Disk {
             timeout: options.timeout,
             lock,
             lease,
+            leased: Mutex::new(()),
             segments: DashMap::new(),
         })
     }
@@ -182,10 +189,6 @@ impl Disk {
             segments: Vec::new(),
         };
         manifest.publish(&*self.fs, &self.dir)?;
-        // The directory's own name must survive, too.
-        if let Some(parent) = self.dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            self.fs.sync_dir(parent).map_err(|e| Error::io("sync", parent, e))?;
-        }
         self.control.set_newest_lsn(0);
         self.control.set_generation(1);
         Ok(())
@@ -248,12 +251,17 @@ impl Disk {
         }
     }
 
-    /// Takes the lease of flush and compaction, unless another process has it.
+    /// Takes the lease of flush and compaction, unless another thread or process has it.
     pub(super) fn try_lease(&self) -> Result<Option<Lease<'_>>> {
         let Some(file) = self.lease.as_deref() else { return Ok(None) };
+        let threads = match self.leased.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
         let path = self.dir.join("LEASE");
         let taken = file.try_lock().map_err(|e| Error::io("lock", &path, e))?;
-        Ok(taken.then(|| WriteLock(file)))
+        Ok(taken.then(|| Lease { _processes: WriteLock(file), _threads: threads }))
     }
 
     // ---- reading ---------------------------------------------------------------------------------
@@ -361,13 +369,32 @@ impl Disk {
         loop {
             let (next, _) = self.follow(position, state)?;
             state = next;
-            let Some(log) = self.next_whole_log(position, &state)? else { return Ok(state) };
-            position.log = log;
+            match self.next_whole_log(position, &state)? {
+                NextLog::None => return Ok(state),
+                NextLog::Found(log) => position.log = log,
+                NextLog::Gap { number, start_lsn } => {
+                    // A writer may have gone on and rotated since this log was read.
+                    let epoch = state.epoch;
+                    let (next, _) = self.follow(position, state)?;
+                    state = next;
+                    if state.epoch == epoch {
+                        let path = position.log.path();
+                        let expected =
+                            format!("transactions up to {}, where log {number} goes on", start_lsn - 1);
+                        return Err(Error::corrupt(
+                            path,
+                            position.log.bytes(),
+                            expected,
+                            format!("none after {epoch}"),
+                        ));
+                    }
+                }
+            }
         }
     }
 
-    /// The next newer log, if it is whole and goes on from, or repeats, what the state has.
-    fn next_whole_log(&self, position: &Position, state: &State) -> Result<Option<Log>> {
+    /// The next newer log that is whole: it goes on from what the state has, or repeats it.
+    fn next_whole_log(&self, position: &Position, state: &State) -> Result<NextLog> {
         let current = position.log.header().number;
         for number in wal::list_logs(&*self.fs, &self.dir)? {
             if number <= current {
@@ -375,14 +402,20 @@ impl Disk {
             }
             let Some(mut log) = self.open_log(number, state.store)? else { continue };
             log.follow(u64::MAX, &mut |_| Ok(()))?;
-            if log.is_whole()
-                && log.header().start_lsn <= state.epoch + 1
-                && log.newest_lsn() >= state.epoch
+            let start_lsn = log.header().start_lsn;
+            if !log.is_whole() {
+                continue; // A recovery that a second crash cut short: the older log still counts.
+            }
+            if start_lsn > state.epoch + 1 {
+                return Ok(NextLog::Gap { number, start_lsn });
+            }
+            if log.newest_lsn() >= state.epoch
+                && let Some(log) = self.open_log(number, state.store)?
             {
-                return self.open_log(number, state.store);
+                return Ok(NextLog::Found(log));
             }
         }
-        Ok(None)
+        Ok(NextLog::None)
     }
 
     // ---- recovery --------------------------------------------------------------------------------
@@ -435,35 +468,29 @@ impl Disk {
         let number = logs.last().copied().unwrap_or(0).max(position.log.header().number) + 1;
         let header = header(state.store, number, start_lsn, state.epoch.max(manifest.lsn));
         let mut fresh = Log::create(&*self.fs, &self.dir, header)?;
-        let mut source = manifest.log;
+        let mut source = Some(manifest.log);
         while fresh.newest_lsn() < state.epoch {
             let before = fresh.newest_lsn();
-            let from = before;
-            if let Some(mut log) = self.open_log(source, state.store)? {
-                let end = log.follow(from, &mut |frame| {
+            let Some(number) = source else {
+                let expected = format!("transactions up to {} in the logs", state.epoch);
+                return Err(Error::corrupt(&self.dir, 0, expected, format!("up to {before}")));
+            };
+            source = logs.iter().copied().find(|&other| other > number);
+            if let Some(mut log) = self.open_log(number, state.store)? {
+                let end = log.follow(before, &mut |frame| {
                     if frame.lsn == fresh.newest_lsn() + 1 && frame.lsn <= state.epoch {
                         fresh.append(frame.lsn, frame.payload)?;
                     }
                     Ok(())
                 })?;
                 if let End::Sealed { next } = end {
-                    source = next;
-                    continue;
-                }
-            }
-            let next = logs.iter().copied().find(|&other| other > source);
-            match next {
-                Some(next) => source = next,
-                None => {
-                    let path = wal::log_path(&self.dir, source);
-                    let expected = format!("transactions up to {}", state.epoch);
-                    return Err(Error::corrupt(&path, 0, expected, format!("up to {before}")));
+                    source = Some(next);
                 }
             }
         }
-        let path = fresh.path().to_owned();
         self.note_sync(fresh.group().sync(fresh.newest_lsn()).map(|_| ()))?;
-        debug_assert_eq!(path, wal::log_path(&self.dir, number));
+        // The copies were durable before, or are now: damage to them must not pass for a torn tail.
+        fresh.mark_synced()?;
         position.log.seal(number)?;
         position.log = fresh;
         Ok(())
@@ -569,6 +596,14 @@ impl Disk {
     }
 }
 
+/// What comes after the end of a log that has no seal.
+enum NextLog {
+    None,
+    Found(Log),
+    /// A newer log, but not from here on.
+    Gap { number: u64, start_lsn: u64 },
+}
+
 enum SegmentName {
     Segment(u64),
     Tombstones(u64, u64),
@@ -614,6 +649,21 @@ fn replay(log: &mut Log, mut state: State) -> Result<(State, End)> {
 pub(super) fn header(store: [u8; 16], number: u64, start_lsn: u64, cut_lsn: u64) -> LogHeader {
     let salt = u64::from_le_bytes(random_bytes()[..8].try_into().expect("eight of sixteen bytes"));
     LogHeader { store_uuid: store, number, salt, start_lsn, cut_lsn }
+}
+
+/// Creates a directory with its parents, and makes the names of all that are new survive power loss.
+fn create_directory(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+    let missing: Vec<&Path> = dir
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && fs.list(path).is_err())
+        .collect();
+    fs.create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
+    for path in missing.into_iter().rev() {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        fs.sync_dir(parent).map_err(|e| Error::io("sync", parent, e))?;
+    }
+    Ok(())
 }
 
 fn open_or_create(fs: &dyn FileSystem, path: &Path) -> Result<Box<dyn File>> {

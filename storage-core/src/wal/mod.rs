@@ -81,7 +81,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use group_commit::GroupCommit;
 pub(crate) use header::LogHeader;
-pub(crate) use log::{End, Log};
+pub(crate) use log::{End, Frame, Log};
 
 use crate::fs::FileSystem;
 use crate::{Error, Result};
