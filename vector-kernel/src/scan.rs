@@ -107,7 +107,16 @@ impl<'s, S: Scorer> Best<'s, S> {
         }
         for (top, scores) in self.tops.iter_mut().zip(&self.scores) {
             let mut threshold = top.threshold();
-            for (i, &score) in scores[..pick.len()].iter().enumerate() {
+            let scores = &scores[..pick.len()];
+            // Most blocks hold nothing good enough, which a loop without a branch finds out faster.
+            let mut any = false;
+            for &score in scores {
+                any |= score >= threshold;
+            }
+            if !any {
+                continue;
+            }
+            for (i, &score) in scores.iter().enumerate() {
                 if score >= threshold && top.push(score, pick.ordinal(i)) {
                     threshold = top.threshold();
                 }

@@ -16,7 +16,10 @@ use std::arch::x86_64::{
 
 use half::f16;
 
-use super::simd::{Kernel, Simd};
+use super::{
+    avx512::Avx512,
+    simd::{Kernel, Simd},
+};
 
 /// Proof that the machine has AVX2, FMA and F16C.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,13 @@ impl Avx2 {
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c");
         present.then_some(Self(()))
+    }
+}
+
+impl From<Avx512> for Avx2 {
+    /// Detection of AVX-512 asks for these features too.
+    fn from(_: Avx512) -> Self {
+        Self(())
     }
 }
 

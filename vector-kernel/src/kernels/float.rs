@@ -15,9 +15,8 @@ use super::simd::{Kernel, Simd};
 /// Rows scored by one call of a kernel, at most.
 pub(crate) const BLOCK: usize = 64;
 
-/// How far ahead of a sequential scan memory is asked for. The hardware alone stops at each page and
-/// reaches three quarters of the bandwidth that this does.
-const AHEAD_BYTES: usize = 4096;
+/// How far ahead of a sequential scan memory is asked for.
+const AHEAD_BYTES: usize = 2048;
 
 /// How many rows ahead of scattered reads memory is asked for.
 const AHEAD_ROWS: usize = 4;

@@ -17,9 +17,14 @@ use crate::{
     scorer::Scorer,
 };
 
-/// Norms within these bounds keep the `f32` dot product clear of overflow, and its underflowed
+/// Norms within 2⁻³² and 2³² keep the `f32` dot product clear of overflow, and its underflowed
 /// terms below one part in 2⁸⁰ of the product of norms.
-const SOUND_INVERSE_NORMS: std::ops::RangeInclusive<f32> = 2.328_306_4e-10..=4_294_967_296.0;
+const SMALLEST_SOUND_INVERSE: f32 = 2.328_306_4e-10;
+const LARGEST_SOUND_INVERSE: f32 = 4_294_967_296.0;
+
+fn is_sound(inverse_norm: f32) -> bool {
+    (SMALLEST_SOUND_INVERSE..=LARGEST_SOUND_INVERSE).contains(&inverse_norm)
+}
 
 /// A squared distance below this may be the remains of an underflow.
 const SMALLEST_SOUND_SQUARE: f32 = 7.888_609e-31;
@@ -53,28 +58,48 @@ impl<'a, E: Element> FloatScorer<'a, E> {
     fn cosines(&self, pick: Pick<'_>, out: &mut [[f32; BLOCK]]) -> Result<(), u32> {
         let block = self.block(pick);
         let mut inverse_norms = [0.0; BLOCK];
-        for (i, inverse_norm) in inverse_norms[..pick.len()].iter_mut().enumerate() {
-            *inverse_norm = match self.inverse_norms {
-                Some(stored) => stored[pick.ordinal(i) as usize],
-                None => inverse_norm_of(self.isa, block.row(i)),
-            };
-        }
-        for ((query, &q), out) in self.queries.iter().zip(&self.query_inverse_norms).zip(out) {
-            let q_is_sound = SOUND_INVERSE_NORMS.contains(&q);
-            for (i, (score, &x)) in out[..pick.len()].iter_mut().zip(&inverse_norms).enumerate() {
-                let dot = *score;
-                *score = if q_is_sound && SOUND_INVERSE_NORMS.contains(&x) && dot.is_finite() {
-                    (dot * q * x).clamp(-1.0, 1.0) + 0.0
-                } else {
-                    let row = block.row(i);
-                    let norms = wide::sum_of_squares(self.isa, query).sqrt()
-                        * wide::sum_of_squares(self.isa, row).sqrt();
-                    let cosine = if norms == 0.0 { 0.0 } else { wide::dot(query, row) / norms };
-                    finite(cosine.clamp(-1.0, 1.0), pick.ordinal(i))?
-                };
+        let inverse_norms = &mut inverse_norms[..pick.len()];
+        match (self.inverse_norms, pick) {
+            (Some(stored), Pick::Run(start, end)) => {
+                inverse_norms.copy_from_slice(&stored[start as usize..end as usize]);
+            }
+            (Some(stored), Pick::List(ordinals)) => {
+                for (inverse_norm, &ordinal) in inverse_norms.iter_mut().zip(ordinals) {
+                    *inverse_norm = stored[ordinal as usize];
+                }
+            }
+            (None, _) => {
+                for (i, inverse_norm) in inverse_norms.iter_mut().enumerate() {
+                    *inverse_norm = inverse_norm_of(self.isa, block.row(i));
+                }
             }
         }
+        for ((query, &q), out) in self.queries.iter().zip(&self.query_inverse_norms).zip(out) {
+            let dots = &mut out[..pick.len()];
+            let mut cosines = [0.0; BLOCK];
+            let mut sound = is_sound(q);
+            // Without a branch in it this loop is vectorised, so that memory hardly waits for it.
+            for ((cosine, &dot), &x) in cosines.iter_mut().zip(&*dots).zip(&*inverse_norms) {
+                *cosine = (dot * q * x).clamp(-1.0, 1.0) + 0.0;
+                sound &= is_sound(x) & dot.is_finite();
+            }
+            if !sound {
+                for (i, (&dot, &x)) in dots.iter().zip(&*inverse_norms).enumerate() {
+                    if !(is_sound(q) && is_sound(x) && dot.is_finite()) {
+                        cosines[i] =
+                            finite(self.wide_cosine(query, block.row(i)), pick.ordinal(i))?;
+                    }
+                }
+            }
+            dots.copy_from_slice(&cosines[..pick.len()]);
+        }
         Ok(())
+    }
+
+    fn wide_cosine(&self, query: &[f32], row: &[E]) -> f64 {
+        let norms = wide::sum_of_squares(self.isa, query).sqrt()
+            * wide::sum_of_squares(self.isa, row).sqrt();
+        if norms == 0.0 { 0.0 } else { (wide::dot(query, row) / norms).clamp(-1.0, 1.0) }
     }
 
     fn dots(&self, pick: Pick<'_>, out: &mut [[f32; BLOCK]]) -> Result<(), u32> {
@@ -126,12 +151,13 @@ impl<E: Element> Scorer for FloatScorer<'_, E> {
 
     fn score(&self, pick: Pick<'_>, out: &mut [[f32; BLOCK]]) -> Result<(), u32> {
         let (queries, block) = (&*self.queries, self.block(pick));
+        let isa = if queries.len() == 1 { self.isa.for_streaming() } else { self.isa };
         match self.metric {
             Metric::Cosine | Metric::Dot => {
-                self.isa.run(Sums { queries, block, out, term: Product });
+                isa.run(Sums { queries, block, out, term: Product });
             }
             Metric::Euclidean => {
-                self.isa.run(Sums { queries, block, out, term: SquaredDifference });
+                isa.run(Sums { queries, block, out, term: SquaredDifference });
             }
         }
         match self.metric {
