@@ -6,7 +6,7 @@ Invariant: a path's confidence is the product of its associations', so it is at 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sutra_core.graph.relations import family_of, phrase_of
@@ -63,6 +63,14 @@ class ReasoningPath:
         relations = tuple(association.store_type for association in self.associations)
         return (-round(self.confidence, 6), self.hops, self.concept_ids, relations)
 
+    def called(self, first: str, last: str) -> ReasoningPath:
+        """Return the same path with its ends called as a question calls them."""
+        labels = list(self.labels)
+        for at, name in ((0, first), (-1, last)):
+            if labels[at].lower() != name:
+                labels[at] = f"{name} ({labels[at]})"
+        return replace(self, labels=tuple(labels))
+
     def describe(self) -> str:
         """Return the path as a sentence: "dog is a kind of mammal, which is a kind of animal"."""
         if not self.associations:
@@ -75,12 +83,11 @@ class ReasoningPath:
             phrase = phrase_of(association.relation)
             if association.negated:
                 phrase = _denied(phrase)
-            if not forward:
-                parts.append(f"{there} {phrase} {here}")
-            elif at > 0 and self.forward[at - 1]:
+            if forward and at > 0 and self.forward[at - 1]:
                 parts.append(f"which {phrase} {there}")
-            else:
-                parts.append(f"{here} {phrase} {there}")
+                continue
+            whole = f"{here} {phrase} {there}" if forward else f"{there} {phrase} {here}"
+            parts.append(f"and {whole}" if at > 0 else whole)
         return ", ".join(parts)
 
 

@@ -7,10 +7,12 @@ Invariant: a vector comes from a model, or there is none; nothing is made up in 
 
 from __future__ import annotations
 
+import functools
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
+import numpy as np
 from sutra_storage import _native
 
 from sutra_core.errors import ModelNotFoundError
@@ -18,7 +20,6 @@ from sutra_core.errors import ModelNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 MODEL_FILE: Final = "static-minilm.bin"
@@ -146,8 +147,6 @@ def embed_in_batches(
     Raises:
         ValueError: If the embedder returns another shape than it promised.
     """
-    import numpy as np  # noqa: PLC0415  # what embeds nothing needs no numpy
-
     vectors = np.empty((len(texts), embedder.dim), dtype=np.float32)
     for start in range(0, len(texts), batch):
         part = list(texts[start : start + batch])
@@ -164,4 +163,10 @@ def embed_in_batches(
 def _load(path: Path) -> _native.StaticEmbedder:
     if not path.is_file():
         raise ModelNotFoundError(f"there is no embedding model at {path}")
-    return _native.StaticEmbedder(str(path))
+    return _read(str(path), path.stat().st_mtime_ns)
+
+
+# Models never change, and each takes some 16 MB: engines of one process share theirs.
+@functools.lru_cache(maxsize=2)
+def _read(path: str, _mtime_ns: int) -> _native.StaticEmbedder:
+    return _native.StaticEmbedder(path)

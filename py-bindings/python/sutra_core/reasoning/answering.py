@@ -105,6 +105,8 @@ class Answerer:
                 self._paths.denying(subjects, reading.relation, objects, **limits)
             )
             if supporting or contradicting:
+                supporting = _called(supporting, reading, subjects)
+                contradicting = _called(contradicting, reading, subjects)
                 return self._weigh(question, supporting, contradicting)
         reading = resolved[0][0]
         missing = (
@@ -142,10 +144,10 @@ class Answerer:
         if isinstance(resolved, ConsensusResult):
             return resolved
         limits = {"k": max_paths, "max_hops": min(max_hops, MAX_CONNECTION_HOPS)}
-        for _, subjects, objects in resolved:
+        for reading, subjects, objects in resolved:
             paths = self._paths.connecting(subjects, objects, **limits)
             if paths:
-                ranked = tuple(self._aggregator.rank(paths))
+                ranked = tuple(_called(self._aggregator.rank(paths), reading, subjects))
                 confidence = self._aggregator.confidence(ranked)
                 answer = Answer(_sentence(ranked[0].describe()), confidence, None, ranked)
                 rule = "any chain of statements, noisy-or over paths"
@@ -368,7 +370,7 @@ class Answerer:
         alternatives: int,
     ) -> str:
         """Return why, a line for each path and text."""
-        lines = [f"{answer.text} (confidence {answer.confidence:.2f})"]
+        lines = [f"{answer.text} (confidence {_shown(answer.confidence)})"]
         lines += [self._told(path, "because") for path in answer.paths]
         lines += [self._told(path, "although") for path in against]
         for text in texts:
@@ -381,7 +383,7 @@ class Answerer:
 
     def _told(self, path: ReasoningPath, conjunction: str) -> str:
         """Return a path as a line, with the sentences that state it and their sources."""
-        line = f"  {conjunction} {path.describe()} ({path.hops} hops, {path.confidence:.2f})"
+        line = f"  {conjunction} {path.describe()} ({path.hops} hops, {_shown(path.confidence)})"
         if path.hops == 1:
             line = line.replace("1 hops", "1 hop")
         sentences = sentences_of(self._storage, path.associations)
@@ -390,6 +392,23 @@ class Answerer:
         if not sentences and path.sources:
             line += f" [{', '.join(path.sources)}]"
         return line
+
+
+def _called(
+    paths: Sequence[ReasoningPath], reading: QuestionReading, subjects: Sequence[str]
+) -> list[ReasoningPath]:
+    """Call the ends of paths as the question does; a path may begin at either."""
+    names = reading.subject or "", reading.object or ""
+    return [
+        path.called(*names) if path.concept_ids[0] in subjects else path.called(*reversed(names))
+        for path in paths
+    ]
+
+
+def _shown(confidence: float) -> str:
+    """Return a confidence to two places; what is not certain is never shown as 1."""
+    rounded = f"{confidence:.2f}"
+    return ">0.99" if rounded == "1.00" and confidence < 1.0 else rounded
 
 
 def _listed(words: Sequence[str]) -> str:

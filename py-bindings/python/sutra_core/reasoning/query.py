@@ -83,7 +83,7 @@ _PREPOSITIONS: Final = frozenset(_PREPOSITION_WORDS.split())
 _OTHER_WORDS: Final = (
     "how why when where whose been be being am has have had shall should must i you he she it we"
     " they me him her us them my your his its our their this that these those there here and or nor"
-    " not no but if then so s t re tell describe explain define mean means meaning some any much many"
+    " not no but if then so s t re tell describe explain define mean means meaning some any"
 )
 # Words that carry the grammar of a question rather than its matter.
 _FUNCTION_WORDS: Final = (

@@ -1,6 +1,7 @@
 """What an answer carries: the answer, how sure it is, why, and what else was possible.
 
-Invariant: an answer of confidence 0 is an abstention, and has no path and no alternative.
+Invariant: an answer of confidence 0 is an abstention: no path supports it, and it has no
+alternative.
 """
 
 from __future__ import annotations

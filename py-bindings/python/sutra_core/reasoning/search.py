@@ -32,4 +32,5 @@ class HybridSearch:
             }
             content = "" if concept is None else concept.content
             hits.append(SearchHit(hit.id, hit.score, content, legs))
-        return hits
+        # Equal scores are in order of insertion in the store; here of id.
+        return sorted(hits, key=lambda hit: (-hit.score, hit.id))
