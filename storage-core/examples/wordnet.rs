@@ -45,7 +45,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let start = Instant::now();
     let store = GraphStore::open(&path, OpenOptions::default())?;
-    println!("open: {:.2} ms, {} kB anonymous", start.elapsed().as_secs_f64() * 1e3, anonymous_kb());
+    println!(
+        "open: {:.2} ms, {} kB anonymous",
+        start.elapsed().as_secs_f64() * 1e3,
+        anonymous_kb()
+    );
     let median = |name: &str, mut one: Box<dyn FnMut(usize) + '_>| {
         let mut times: Vec<f64> = (0..2000)
             .map(|i| {
@@ -59,7 +63,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{name}: median {:.2} us, p99 {:.2} us", times[1000], times[1980]);
     };
     median("vector", Box::new(|at| drop(store.vector(&ids[at]).expect("read"))));
-    median("neighbors", Box::new(|at| drop(store.neighbors(&ids[at], Direction::Out).expect("read"))));
+    median(
+        "neighbors",
+        Box::new(|at| drop(store.neighbors(&ids[at], Direction::Out).expect("read"))),
+    );
     median("concept", Box::new(|at| drop(store.concept(&ids[at]).expect("read"))));
     let queries: Vec<String> = contents
         .iter()
@@ -101,7 +108,8 @@ fn read_associations(data: &Path) -> Result<Vec<Association>, Box<dyn std::error
     for line in BufReader::new(std::fs::File::open(data.join("associations.tsv"))?).lines() {
         let line = line?;
         let mut fields = line.split('\t');
-        let (Some(source), Some(target), Some(name)) = (fields.next(), fields.next(), fields.next())
+        let (Some(source), Some(target), Some(name)) =
+            (fields.next(), fields.next(), fields.next())
         else {
             return Err("a row of three fields was expected".into());
         };

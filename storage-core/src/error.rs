@@ -149,7 +149,9 @@ pub enum Error {
         found: String,
     },
     /// The store was created with other options than it is opened with.
-    #[error("the store has {name} = {stored}, but was opened with {given}; leave it out, or reembed into a new store")]
+    #[error(
+        "the store has {name} = {stored}, but was opened with {given}; leave it out, or reembed into a new store"
+    )]
     OptionMismatch {
         /// The option.
         name: &'static str,
@@ -173,7 +175,9 @@ pub enum Error {
         what: &'static str,
     },
     /// The handle was opened by a parent process.
-    #[error("this store was opened by process {opened_by} and came here by fork; open it anew in this process")]
+    #[error(
+        "this store was opened by process {opened_by} and came here by fork; open it anew in this process"
+    )]
     Forked {
         /// The process that opened it.
         opened_by: u32,

@@ -93,9 +93,8 @@ impl Manifest {
     }
 
     fn decode(path: &Path, bytes: &[u8], generation: u64) -> Result<Self> {
-        let corrupt = |at: u64, expected: &str, found: String| {
-            Err(Error::corrupt(path, at, expected, found))
-        };
+        let corrupt =
+            |at: u64, expected: &str, found: String| Err(Error::corrupt(path, at, expected, found));
         let Some((header, body)) = bytes.split_at_checked(HEADER_BYTES) else {
             return corrupt(0, "a header of 32 bytes", format!("{} bytes", bytes.len()));
         };

@@ -77,13 +77,7 @@ impl Tombstones {
         Self::decode(&path, &bytes, store, segment, lsn)
     }
 
-    fn decode(
-        path: &Path,
-        bytes: &[u8],
-        store: &[u8; 16],
-        segment: u64,
-        lsn: u64,
-    ) -> Result<Self> {
+    fn decode(path: &Path, bytes: &[u8], store: &[u8; 16], segment: u64, lsn: u64) -> Result<Self> {
         let corrupt = |at: usize, expected: &str, found: String| {
             Error::corrupt(path, at as u64, expected, found)
         };

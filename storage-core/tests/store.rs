@@ -88,8 +88,7 @@ fn updates_replace_and_deletes_cascade() {
             store.put_association(Association::new("a", "b").with_type("causal")).unwrap();
             // Putting one again doubles nothing.
             store.put_association(Association::new("a", "b").with_type("causal")).unwrap();
-            let patch =
-                ConceptPatch { content: Some("newword".into()), ..ConceptPatch::default() };
+            let patch = ConceptPatch { content: Some("newword".into()), ..ConceptPatch::default() };
             store.update_concept("c", patch).unwrap();
             assert!(store.delete_concept("d").unwrap());
             assert!(!store.delete_concept("d").unwrap());
@@ -161,15 +160,38 @@ fn accesses_are_counted_and_survive() {
 }
 
 #[test]
+fn an_access_survives_a_compaction_of_its_segment_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path(), options(4)).unwrap();
+    for at in 0..200 {
+        store.put_concept(Concept::new(format!("c{at}"), "some words to fill it")).unwrap();
+    }
+    store.flush().unwrap();
+    for _ in 0..6 {
+        // Each flush leaves a segment that holds an access entry and nothing else.
+        store.access("c7", None).unwrap();
+        store.flush().unwrap();
+    }
+    store.compact().unwrap();
+    store.access("c7", None).unwrap();
+    store.flush().unwrap();
+    store.compact().unwrap();
+    assert_eq!(store.concept("c7").unwrap().unwrap().access_count, 7);
+}
+
+#[test]
 fn paths_multiply_confidences_and_name_their_associations() {
     in_every_form(
         |store| {
             for id in ["dog", "mammal", "animal", "pet"] {
                 store.put_concept(Concept::new(id, id)).unwrap();
             }
-            for (source, target, confidence) in
-                [("dog", "mammal", 0.9), ("mammal", "animal", 0.8), ("dog", "pet", 0.5), ("pet", "animal", 0.5)]
-            {
+            for (source, target, confidence) in [
+                ("dog", "mammal", 0.9),
+                ("mammal", "animal", 0.8),
+                ("dog", "pet", 0.5),
+                ("pet", "animal", 0.5),
+            ] {
                 let mut association = Association::new(source, target).with_type("is a");
                 association.confidence = confidence;
                 association.source = Some(format!("{source}.txt"));
@@ -300,7 +322,9 @@ fn a_snapshot_never_changes() {
     let dir = tempfile::tempdir().unwrap();
     let store = GraphStore::open(dir.path(), options(4)).unwrap();
     for at in 0..30 {
-        store.put_concept(Concept::new(format!("c{at}"), "word").with_vector(unit(4, at % 4))).unwrap();
+        store
+            .put_concept(Concept::new(format!("c{at}"), "word").with_vector(unit(4, at % 4)))
+            .unwrap();
     }
     store.put_association(Association::new("c0", "c1")).unwrap();
     let snapshot = store.snapshot().unwrap();
@@ -383,7 +407,8 @@ fn a_closed_store_refuses_and_says_so() {
     store.close().unwrap();
     assert!(matches!(store.contains("a"), Err(Error::Closed)));
     assert!(matches!(store.put_concept(Concept::new("a", "")), Err(Error::Closed)));
-    let store = GraphStore::open(dir.path(), OpenOptions { read_only: true, ..options(4) }).unwrap();
+    let store =
+        GraphStore::open(dir.path(), OpenOptions { read_only: true, ..options(4) }).unwrap();
     assert!(matches!(store.put_concept(Concept::new("a", "")), Err(Error::ReadOnly { .. })));
     assert!(matches!(store.flush(), Err(Error::ReadOnly { .. })));
     store.save().unwrap();
@@ -394,7 +419,8 @@ fn two_handles_see_each_other_and_number_alike() {
     let dir = tempfile::tempdir().unwrap();
     let one = GraphStore::open(dir.path(), options(4)).unwrap();
     let two = GraphStore::open(dir.path(), options(4)).unwrap();
-    let reader = GraphStore::open(dir.path(), OpenOptions { read_only: true, ..options(4) }).unwrap();
+    let reader =
+        GraphStore::open(dir.path(), OpenOptions { read_only: true, ..options(4) }).unwrap();
     for round in 0..20 {
         one.put_concept(Concept::new(format!("one{round}"), "left")).unwrap();
         two.put_concept(Concept::new(format!("two{round}"), "right")).unwrap();
@@ -423,8 +449,7 @@ fn exclusive_keeps_others_from_writing_and_names_itself() {
     let exclusive = OpenOptions { exclusive: true, ..options(4) };
     let one = GraphStore::open(dir.path(), exclusive).unwrap();
     one.put_concept(Concept::new("a", "")).unwrap();
-    let impatient =
-        OpenOptions { timeout: std::time::Duration::from_millis(20), ..options(4) };
+    let impatient = OpenOptions { timeout: std::time::Duration::from_millis(20), ..options(4) };
     let two = GraphStore::open(dir.path(), impatient.clone()).unwrap();
     assert!(two.contains("a").unwrap());
     let error = two.put_concept(Concept::new("b", "")).unwrap_err();

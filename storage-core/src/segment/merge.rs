@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use graph_index::Edge;
 use roaring::RoaringBitmap;
 
+use super::Segment;
 use super::build::{EdgeSource, RowSource, write_edges, write_rows, write_touches};
 use super::format::{Counts, Identity};
 use super::id_table::IdHasher;
 use super::writer::SegmentWriter;
-use super::Segment;
 use crate::fs::FileSystem;
 use crate::operation::EdgeKey;
 use crate::options::StoreConfig;
@@ -111,11 +111,8 @@ impl<'a> MergedRows<'a> {
         if self.order.is_empty() {
             return Ok(Vec::new());
         }
-        let mut maps: Vec<Vec<u32>> = self
-            .inputs
-            .iter()
-            .map(|input| vec![u32::MAX; input.segment.rows() as usize])
-            .collect();
+        let mut maps: Vec<Vec<u32>> =
+            self.inputs.iter().map(|input| vec![u32::MAX; input.segment.rows() as usize]).collect();
         for (new, &(_, input, old)) in self.order.iter().enumerate() {
             maps[input as usize][old as usize] = new as u32;
         }
@@ -186,11 +183,8 @@ impl<'a> MergedEdges<'a> {
         for (at, input) in inputs.iter().enumerate() {
             let Some(graph) = input.segment.graph()? else { continue };
             for edge in graph.edges().filter(|edge| !input.dead_edges.contains(edge.id)) {
-                let key = EdgeKey {
-                    source: edge.source,
-                    target: edge.target,
-                    type_id: edge.type_id,
-                };
+                let key =
+                    EdgeKey { source: edge.source, target: edge.target, type_id: edge.type_id };
                 order.push((key, at as u32, edge.id));
             }
         }

@@ -214,12 +214,7 @@ impl Segment {
             .map_err(|_| self.corrupt(kind, "an aligned column", format!("{} bytes", bytes.len())))
     }
 
-    fn verify(
-        &self,
-        verification: &Verification,
-        kind: Kind,
-        range: &Range<usize>,
-    ) -> Result<()> {
+    fn verify(&self, verification: &Verification, kind: Kind, range: &Range<usize>) -> Result<()> {
         let section = &self.sections[kind.index()];
         for block in range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES) {
             let index = section.first_checksum + block;
@@ -446,9 +441,14 @@ impl Segment {
         Ok(self.graph()?.and_then(|graph| graph.find(key.source, key.target, key.type_id)))
     }
 
+    /// Whether there are access entries.
+    pub(crate) fn has_touches(&self) -> bool {
+        self.sections[Kind::Touches.index()].len() > 0
+    }
+
     /// The newest access entry of a concept in this part.
     pub(crate) fn touch(&self, number: u32) -> Result<Option<Touch>> {
-        if self.sections[Kind::Touches.index()].len() == 0 {
+        if !self.has_touches() {
             return Ok(None);
         }
         let entries = self.touches()?;

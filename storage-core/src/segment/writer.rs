@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::format::{
-    BLOCK_BYTES, Counts, Identity, Kind, SECTION_ALIGN, TAIL_MAGIC, TABLE_ENTRY_BYTES,
+    BLOCK_BYTES, Counts, Identity, Kind, SECTION_ALIGN, TABLE_ENTRY_BYTES, TAIL_MAGIC,
 };
 use crate::fs::{ByteView, File, FileSystem};
 use crate::{Error, Result};

@@ -172,9 +172,8 @@ impl State {
         if sources.is_empty() || targets.is_empty() {
             return Ok(Vec::new());
         }
-        let layers: Vec<usize> = (0..self.parts.len())
-            .filter(|&at| self.parts[at].segment.edges() > 0)
-            .collect();
+        let layers: Vec<usize> =
+            (0..self.parts.len()).filter(|&at| self.parts[at].segment.edges() > 0).collect();
         let graph = self.layered_graph()?;
         let options = PathOptions {
             k: query.k,

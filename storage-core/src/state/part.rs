@@ -66,6 +66,11 @@ impl Part {
         self.segment.edges() - self.dead_edges.len() as u32
     }
 
+    /// Whether anything in it still counts: a row, an edge, or an access entry.
+    pub(crate) fn has_live(&self) -> bool {
+        self.live_rows() > 0 || self.live_edges() > 0 || self.segment.has_touches()
+    }
+
     /// Words in the live rows.
     pub(crate) fn live_words(&self) -> Result<u64> {
         let all = self.segment.text()?.map_or(0, |text| text.total_length());

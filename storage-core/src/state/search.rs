@@ -150,7 +150,8 @@ impl State {
                 views.push((at, part, view));
             }
         }
-        let average_length = if doc_count == 0 { 0.0 } else { total_length as f64 / doc_count as f64 };
+        let average_length =
+            if doc_count == 0 { 0.0 } else { total_length as f64 / doc_count as f64 };
         let mut frequencies: HashMap<&str, u64> = HashMap::new();
         for word in &words {
             if !frequencies.contains_key(word.as_str()) {
@@ -187,8 +188,7 @@ impl State {
                 deleted: dead_rows(part),
                 allowed,
             };
-            let hits =
-                SCRATCH.with_borrow_mut(|scratch| view.search(&terms, &options, scratch));
+            let hits = SCRATCH.with_borrow_mut(|scratch| view.search(&terms, &options, scratch));
             let numbers = part.segment.numbers()?;
             found.extend(hits.into_iter().filter_map(|hit| {
                 let number = *numbers.get(hit.ordinal as usize)?;
@@ -243,8 +243,7 @@ impl State {
             } else {
                 index.search_batch(queries, k, selection)
             };
-            let hits =
-                hits.map_err(|source| Error::InvalidVector { id: String::new(), source })?;
+            let hits = hits.map_err(|source| Error::InvalidVector { id: String::new(), source })?;
             let numbers = part.segment.numbers()?;
             for (found, hits) in found.iter_mut().zip(hits) {
                 for hit in hits {
@@ -279,7 +278,8 @@ impl State {
                 fused.entry(hit.number).or_default().1 = Some(Leg { rank, score: hit.score });
             }
         }
-        let share = |leg: Option<Leg>| leg.map_or(0.0, |leg| 1.0 / (RRF_CONSTANT + leg.rank as f32));
+        let share =
+            |leg: Option<Leg>| leg.map_or(0.0, |leg| 1.0 / (RRF_CONSTANT + leg.rank as f32));
         let hits = fused
             .iter()
             .map(|(&number, &(words, vector))| NumberHit {
@@ -350,11 +350,13 @@ fn passing_rows(part: &Part, filter: &Filter) -> Result<RoaringBitmap> {
         let mut passing = RoaringBitmap::new();
         for row in rows {
             let bytes = segment.record(row)?;
-            let matches = |wanted: &Option<String>, field: fn(&[u8]) -> crate::codec::Decode<Option<&str>>| {
-                let Some(wanted) = wanted else { return Ok(true) };
-                let found = field(bytes).map_err(|e| segment.bad_record(&e))?;
-                Ok::<_, Error>(found == Some(wanted.as_str()))
-            };
+            let matches =
+                |wanted: &Option<String>,
+                 field: fn(&[u8]) -> crate::codec::Decode<Option<&str>>| {
+                    let Some(wanted) = wanted else { return Ok(true) };
+                    let found = field(bytes).map_err(|e| segment.bad_record(&e))?;
+                    Ok::<_, Error>(found == Some(wanted.as_str()))
+                };
             if matches(&filter.category, record::category)?
                 && matches(&filter.source, record::source)?
             {

@@ -80,12 +80,8 @@ fn merge_on_heap(state: &State, parts: &[Part]) -> Result<Part> {
         .collect();
     let first = parts.first().expect("only a crowd of parts is merged").segment.identity();
     let last = parts.last().expect("only a crowd of parts is merged").segment.identity();
-    let identity = Identity {
-        store: state.store,
-        id: 0,
-        first_lsn: first.first_lsn,
-        last_lsn: last.last_lsn,
-    };
+    let identity =
+        Identity { store: state.store, id: 0, first_lsn: first.first_lsn, last_lsn: last.last_lsn };
     let segment = merge(&inputs, MergeTarget::Heap, &identity, &state.config, state.hasher)?;
     Ok(Part::new(Arc::new(segment)))
 }

@@ -139,8 +139,7 @@ impl GraphStore {
         target_id: &str,
         association_type: &str,
     ) -> Result<bool> {
-        let there =
-            self.snapshot()?.association(source_id, target_id, association_type)?.is_some();
+        let there = self.snapshot()?.association(source_id, target_id, association_type)?.is_some();
         if there {
             self.single(Write::DeleteAssociation {
                 source_id: source_id.to_owned(),

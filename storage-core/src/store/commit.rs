@@ -246,12 +246,7 @@ impl Shared {
         Ok(())
     }
 
-    fn follow_others(
-        &self,
-        disk: &Disk,
-        writer: &mut Writer,
-        locked: bool,
-    ) -> Result<Arc<State>> {
+    fn follow_others(&self, disk: &Disk, writer: &mut Writer, locked: bool) -> Result<Arc<State>> {
         self.adopt_if_flushed(disk, writer)?;
         let state = self.state.load_full();
         let epoch = state.epoch;

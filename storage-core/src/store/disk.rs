@@ -274,7 +274,8 @@ impl Disk {
             match self.try_load() {
                 // A flush elsewhere published a newer manifest and removed what this one names.
                 Err(Error::Io { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound && attempt < OPEN_ATTEMPTS => {}
+                    if source.kind() == std::io::ErrorKind::NotFound && attempt < OPEN_ATTEMPTS => {
+                }
                 outcome => return outcome,
             }
         }
@@ -314,8 +315,7 @@ impl Disk {
             let part = match entry.tombstones {
                 None => Part::new(segment),
                 Some(lsn) => {
-                    let dead =
-                        Tombstones::read(&*self.fs, &self.dir, &store, entry.id, lsn)?;
+                    let dead = Tombstones::read(&*self.fs, &self.dir, &store, entry.id, lsn)?;
                     Part::with_dead(segment, &dead.rows, dead.edges)?
                 }
             };
@@ -379,8 +379,10 @@ impl Disk {
                     state = next;
                     if state.epoch == epoch {
                         let path = position.log.path();
-                        let expected =
-                            format!("transactions up to {}, where log {number} goes on", start_lsn - 1);
+                        let expected = format!(
+                            "transactions up to {}, where log {number} goes on",
+                            start_lsn - 1
+                        );
                         return Err(Error::corrupt(
                             path,
                             position.log.bytes(),
@@ -498,7 +500,8 @@ impl Disk {
 
     /// Spreads the word of a failed sync to all handles on the store.
     pub(super) fn note_sync(&self, outcome: Result<()>) -> Result<()> {
-        if matches!(outcome, Err(Error::Poisoned { .. })) && self.control.poisonings() == self.poisonings
+        if matches!(outcome, Err(Error::Poisoned { .. }))
+            && self.control.poisonings() == self.poisonings
         {
             self.control.poison();
         }
@@ -534,9 +537,7 @@ impl Disk {
         let seg = self.dir.join("seg");
         for name in self.fs.list(&seg).unwrap_or_default() {
             let needed = match parse_segment_name(&name) {
-                Some(SegmentName::Segment(id)) => {
-                    keeps_segment(id) || id >= newest.next_segment
-                }
+                Some(SegmentName::Segment(id)) => keeps_segment(id) || id >= newest.next_segment,
                 Some(SegmentName::Tombstones(id, lsn)) => keeps_tombstones(id, lsn),
                 None => true,
             };
@@ -559,10 +560,10 @@ impl Disk {
     pub(super) fn verify_logs(&self, store: &[u8; 16], report: &mut super::VerifyReport) {
         for number in wal::list_logs(&*self.fs, &self.dir).unwrap_or_default() {
             report.files += 1;
-            let read = Log::open(&*self.fs, &self.dir, number, *store, Access::Read)
-                .and_then(|log| log.map_or(Ok(0), |mut log| {
-                    log.follow(0, &mut |_| Ok(())).map(|_| log.bytes())
-                }));
+            let read =
+                Log::open(&*self.fs, &self.dir, number, *store, Access::Read).and_then(|log| {
+                    log.map_or(Ok(0), |mut log| log.follow(0, &mut |_| Ok(())).map(|_| log.bytes()))
+                });
             match read {
                 Ok(bytes) => report.bytes += bytes,
                 Err(error) => report.damage.push(error),
@@ -585,9 +586,8 @@ impl Disk {
                 Err(Error::Io { action: "remove", path, source })
             }
             None => {
-                let sync = |path: &Path| {
-                    self.fs.sync_dir(path).map_err(|e| Error::io("sync", path, e))
-                };
+                let sync =
+                    |path: &Path| self.fs.sync_dir(path).map_err(|e| Error::io("sync", path, e));
                 sync(&self.dir)?;
                 sync(&self.dir.join("seg"))?;
                 sync(&wal::log_dir(&self.dir))
@@ -601,7 +601,10 @@ enum NextLog {
     None,
     Found(Log),
     /// A newer log, but not from here on.
-    Gap { number: u64, start_lsn: u64 },
+    Gap {
+        number: u64,
+        start_lsn: u64,
+    },
 }
 
 enum SegmentName {

@@ -458,7 +458,7 @@ impl Shared {
         let mut manifest = previous.clone();
         manifest.generation += 1;
         let inputs = &base[run.clone()];
-        let live = inputs.iter().any(|part| part.live_rows() > 0 || part.live_edges() > 0);
+        let live = inputs.iter().any(Part::has_live);
         let merged = if live {
             let mut entries = manifest.segments.split_off(run.start);
             let after = entries.split_off(run.len());

@@ -114,8 +114,7 @@ impl Shared {
             for entry in &manifest.segments {
                 if let Some(lsn) = entry.tombstones {
                     report.files += 1;
-                    let read =
-                        Tombstones::read(&*disk.fs, &disk.dir, &state.store, entry.id, lsn);
+                    let read = Tombstones::read(&*disk.fs, &disk.dir, &state.store, entry.id, lsn);
                     report.damage.extend(read.err());
                 }
             }

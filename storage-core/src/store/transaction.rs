@@ -172,8 +172,7 @@ impl<'a> Transaction<'a> {
             Some(own) => own.clone(),
             None => self.base.concept(id)?,
         };
-        let write =
-            Write::Patch { id: id.to_owned(), patch: Box::new(patch.clone()), create };
+        let write = Write::Patch { id: id.to_owned(), patch: Box::new(patch.clone()), create };
         self.write(write)?;
         let mut concept = before.unwrap_or_else(|| Concept::new(id, ""));
         patch.apply(&mut concept);

@@ -76,11 +76,21 @@ pub(crate) struct Resolved {
 
 /// An operation before it is encoded; owns what a later write of the same transaction may change.
 enum Pending {
-    Put { number: u32, concept: Concept, created: f64 },
+    Put {
+        number: u32,
+        concept: Concept,
+        created: f64,
+    },
     /// A put that a later write of the transaction took back or replaced.
     Dropped,
-    Delete { number: u32 },
-    PutAssociation { key: EdgeKey, association: Association, created: f64 },
+    Delete {
+        number: u32,
+    },
+    PutAssociation {
+        key: EdgeKey,
+        association: Association,
+        created: f64,
+    },
     DeleteAssociation(EdgeKey),
     Touch(Touch),
 }

@@ -84,6 +84,9 @@ pub(crate) struct Log {
     /// Whether everything behind the last frame was once found to be no proof of damage. Holes before
     /// later frames come from power loss, which no open handle outlives: one search is enough.
     searched: bool,
+    /// Where the bytes that are not zero ended at that search. Beyond the position they are a torn tail,
+    /// even where zeros come first: a frame appended before them could bring them back to life.
+    used_until: u64,
     window: Window,
     buffer: Vec<u8>,
 }
@@ -177,6 +180,7 @@ impl Log {
             file_bytes: HEADER_BYTES as u64,
             tail: Tail::Unknown,
             searched: false,
+            used_until: 0,
             window: Window::default(),
             buffer: Vec::new(),
         }
@@ -237,7 +241,9 @@ impl Log {
                         return Ok(End::Sealed { next });
                     }
                 }
-                Read::Blank if self.searched => return Ok(End::Clean),
+                Read::Blank if self.searched && self.used_until <= self.position => {
+                    return Ok(End::Clean);
+                }
                 Read::Blank | Read::Bad(_) => {
                     let missing = self.newest_lsn + 1;
                     let rest = reader::search(&*file, salt, self.position, missing);
@@ -258,6 +264,7 @@ impl Log {
                         return Err(Error::corrupt(path, self.position, expected, found));
                     }
                     self.searched = true;
+                    self.used_until = rest.used_until;
                     return Ok(match rest.used_until - self.position {
                         0 => End::Clean,
                         discarded_bytes => End::Torn { offset: self.position, discarded_bytes },

@@ -252,7 +252,8 @@ impl Model {
         assert_eq!(stats.total_vectors as usize, with_vector);
         for id in self.concepts.keys() {
             let ends = |of: usize| -> BTreeSet<&String> {
-                let key = |k: &(String, String, String)| if of == 0 { &k.0 == id } else { &k.1 == id };
+                let key =
+                    |k: &(String, String, String)| if of == 0 { &k.0 == id } else { &k.1 == id };
                 let edges = self.edges.keys().filter(|&k| key(k));
                 edges.map(|k| if of == 0 { &k.1 } else { &k.0 }).collect()
             };

@@ -373,3 +373,24 @@ proptest! {
         }
     }
 }
+
+/// A later frame may outlive zeros before it. Appending into the zeros could join it to the log
+/// again, as a transaction that no one committed there.
+#[test]
+fn a_frame_behind_a_hole_is_a_torn_tail_at_every_look() {
+    let (bytes, synced, marked) = half_synced();
+    let mut holed = bytes.clone();
+    holed[synced..marked].fill(0);
+    let fs = SimulatedFileSystem::new();
+    fs.set_bytes(&log_path(store(), 1), holed);
+    let log = Log::open(&fs, store(), 1, UUID, Access::ReadWrite).expect("sound header");
+    let mut log = log.expect("finished");
+    for look in 0..3 {
+        let (_, end) = follow(&mut log).expect("a torn tail is no damage");
+        let offset = synced as u64;
+        assert!(
+            matches!(end, End::Torn { offset: at, .. } if at == offset),
+            "look {look}: {end:?}"
+        );
+    }
+}
