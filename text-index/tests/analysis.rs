@@ -1,5 +1,7 @@
 //! Analysis as a user of search meets it: what was written is found.
 
+mod common;
+
 use proptest::prelude::*;
 use text_index::{Analyzer, MAX_TERM_BYTES};
 
@@ -113,6 +115,8 @@ fn an_emit_that_analyzes_gets_the_same_terms() {
 }
 
 proptest! {
+    #![proptest_config(common::cases(256))]
+
     #[test]
     fn any_text_gives_bounded_terms_at_rising_positions(text in any::<String>()) {
         for analyzer in [Analyzer::english(), Analyzer::simple()] {

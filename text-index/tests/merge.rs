@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use text_index::{Analyzer, BuildError, DROPPED, MergeError, TextBuilder, TextView, merge};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(64))]
 
     #[test]
     fn merging_with_deletes_gives_the_bytes_of_a_fresh_build(

@@ -17,7 +17,7 @@ const PARAMETERS: [Bm25; 4] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(96))]
 
     #[test]
     fn search_is_brute_force_to_the_bit(

@@ -4,10 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use roaring::RoaringBitmap;
 use text_index::{
     Analyzer, Bm25, Operator, QueryTerm, SearchOptions, TextBuilder, TextHit, TextView,
 };
+
+/// This many cases of a property, the same ones at each run.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, rng_seed: RngSeed::Fixed(0x7e47), ..ProptestConfig::default() }
+}
 
 /// A small generator with good low bits.
 pub(crate) struct Random(u64);
