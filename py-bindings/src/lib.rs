@@ -1,1 +1,58 @@
-//! The Python modules of Sutra.
+//! The Python modules of Sutra: `sutra_storage._native`.
+//!
+//! The bindings convert, release the GIL around I/O and search, and decide nothing: what a call means
+//! is said in `storage-core` and `language`. Invariants: no state is kept here beside handles; no call
+//! holds the GIL while it waits for a lock, a file or a search; memory of the caller's is read with the
+//! GIL held only; whatever comes in, the answer is a value or an exception.
+
+mod arguments;
+mod association;
+mod attributes;
+mod columns;
+mod concept;
+mod errors;
+mod filter;
+mod hits;
+mod language;
+mod path;
+mod reader;
+mod report;
+mod snapshot;
+mod store;
+mod transaction;
+mod vectors;
+
+/// The native half of `sutra_storage`; import that instead.
+#[pyo3::pymodule(name = "_native")]
+mod native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::association::StoredAssociation;
+    #[pymodule_export]
+    use crate::concept::StoredConcept;
+    #[pymodule_export]
+    use crate::filter::Filter;
+    #[pymodule_export]
+    use crate::hits::{Hit, HybridHit, Leg};
+    #[pymodule_export]
+    use crate::language::{Entity, Extraction, Relation, StaticEmbedder, analyze, extract};
+    #[pymodule_export]
+    use crate::path::Path;
+    #[pymodule_export]
+    use crate::reader::{ConceptIds, Reader};
+    #[pymodule_export]
+    use crate::report::VerifyReport;
+    #[pymodule_export]
+    use crate::snapshot::Snapshot;
+    #[pymodule_export]
+    use crate::store::GraphStore;
+    #[pymodule_export]
+    use crate::transaction::Transaction;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::errors::register(module)
+    }
+}

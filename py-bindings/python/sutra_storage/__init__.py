@@ -1,0 +1,101 @@
+"""An embedded store of concepts, associations, vectors and words.
+
+One directory holds everything; nothing runs beside the process that opens it. What a transaction
+wrote becomes visible together, survives together and is removed together.
+
+Example:
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import sutra_storage
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with sutra_storage.GraphStore(folder.name, vector_dimension=3) as store:
+    ...     _ = store.put_concept("dog", "a domesticated mammal that barks", [1.0, 0.2, 0.0])
+    ...     _ = store.put_concept("wolf", "a wild mammal that howls", [0.9, 0.4, 0.0])
+    ...     _ = store.add_association("dog", "wolf", type="descends_from", confidence=0.5)
+    >>> with sutra_storage.GraphStore(folder.name, vector_dimension=3) as store:
+    ...     store.search_text("barking mammals")
+    ...     store.get_neighbors("dog")
+    ...     store.search_vector(np.array([0.9, 0.4, 0.0]), k=1)
+    ...     store.find_paths("dog", "wolf")
+    ['dog', 'wolf']
+    ['wolf']
+    [Hit(id='wolf', score=1.0)]
+    [Path('dog' -descends_from-> 'wolf', confidence=0.5)]
+    >>> folder.cleanup()
+
+Errors have one base, `SutraError`, and a class for each thing that a caller can handle.
+"""
+
+from sutra_storage._native import (
+    AssociationNotFoundError,
+    ConceptIds,
+    ConceptNotFoundError,
+    ConflictError,
+    CorruptionError,
+    Filter,
+    ForkedError,
+    FormatVersionError,
+    GraphStore,
+    Hit,
+    HybridHit,
+    InvalidArgumentError,
+    InvalidVectorError,
+    Leg,
+    NotAStoreError,
+    OptionMismatchError,
+    Path,
+    PoisonedError,
+    Reader,
+    ReadOnlyError,
+    Snapshot,
+    StoreClosedError,
+    StoredAssociation,
+    StoredConcept,
+    StoreFullError,
+    StoreIOError,
+    StoreLockedError,
+    StoreNotFoundError,
+    SutraError,
+    Transaction,
+    TransactionTooLargeError,
+    VerifyReport,
+    __version__,
+    analyze,
+)
+
+__all__ = [
+    "AssociationNotFoundError",
+    "ConceptIds",
+    "ConceptNotFoundError",
+    "ConflictError",
+    "CorruptionError",
+    "Filter",
+    "ForkedError",
+    "FormatVersionError",
+    "GraphStore",
+    "Hit",
+    "HybridHit",
+    "InvalidArgumentError",
+    "InvalidVectorError",
+    "Leg",
+    "NotAStoreError",
+    "OptionMismatchError",
+    "Path",
+    "PoisonedError",
+    "ReadOnlyError",
+    "Reader",
+    "Snapshot",
+    "StoreClosedError",
+    "StoreFullError",
+    "StoreIOError",
+    "StoreLockedError",
+    "StoreNotFoundError",
+    "StoredAssociation",
+    "StoredConcept",
+    "SutraError",
+    "Transaction",
+    "TransactionTooLargeError",
+    "VerifyReport",
+    "__version__",
+    "analyze",
+]

@@ -1,0 +1,173 @@
+//! `StoredAssociation`: an association as it was read.
+//!
+//! Invariant: it is a value. It never changes, equal ones compare equal, and it can be pickled.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use storage_core::Association;
+
+use crate::arguments::{Number, Text, Time};
+use crate::attributes::{attributes_of, to_dict};
+
+/// An association as it was read from a store. Times are seconds since the Unix epoch.
+#[pyclass(frozen, module = "sutra_storage")]
+pub(crate) struct StoredAssociation(Association);
+
+impl From<Association> for StoredAssociation {
+    fn from(association: Association) -> Self {
+        Self(association)
+    }
+}
+
+/// An association, of arguments.
+#[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
+pub(crate) fn association_of(
+    source_id: Text<'_>,
+    target_id: Text<'_>,
+    association_type: Text<'_>,
+    weight: Number,
+    confidence: Number,
+    source: Option<Text<'_>>,
+    attributes: Option<&Bound<'_, PyAny>>,
+    created: Option<Time>,
+    last_used: Option<Time>,
+) -> PyResult<Association> {
+    Ok(Association {
+        weight: weight.0,
+        confidence: confidence.0,
+        created: created.map(|time| time.0),
+        last_used: last_used.map(|time| time.0),
+        source: source.map(|text| text.0.to_owned()),
+        attributes: attributes.map(attributes_of).transpose()?.unwrap_or_default(),
+        ..Association::new(source_id.0, target_id.0).with_type(association_type.0)
+    })
+}
+
+#[pymethods]
+impl StoredAssociation {
+    /// Makes an association as `get_associations` would return it; it is in no store.
+    #[new]
+    #[pyo3(signature = (source_id, target_id, *, r#type=Text("semantic"), weight=Number(1.0),
+        confidence=Number(1.0), source=None, attributes=None, created=None, last_used=None))]
+    #[pyo3(
+        text_signature = "(source_id, target_id, *, type='semantic', weight=1.0, confidence=1.0, \
+        source=None, attributes=None, created=None, last_used=None)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
+    fn new(
+        source_id: Text<'_>,
+        target_id: Text<'_>,
+        r#type: Text<'_>,
+        weight: Number,
+        confidence: Number,
+        source: Option<Text<'_>>,
+        attributes: Option<&Bound<'_, PyAny>>,
+        created: Option<Time>,
+        last_used: Option<Time>,
+    ) -> PyResult<Self> {
+        association_of(
+            source_id, target_id, r#type, weight, confidence, source, attributes, created,
+            last_used,
+        )
+        .map(Self)
+    }
+
+    /// The concept it starts at.
+    #[getter]
+    fn source_id(&self) -> &str {
+        &self.0.source_id
+    }
+
+    /// The concept it points to.
+    #[getter]
+    fn target_id(&self) -> &str {
+        &self.0.target_id
+    }
+
+    /// Its type.
+    #[getter]
+    fn r#type(&self) -> &str {
+        &self.0.association_type
+    }
+
+    /// How strong it is, 0.0 or more.
+    #[getter]
+    fn weight(&self) -> f32 {
+        self.0.weight
+    }
+
+    /// How sure it is, 0.0 to 1.0.
+    #[getter]
+    fn confidence(&self) -> f32 {
+        self.0.confidence
+    }
+
+    /// When it was first put.
+    #[getter]
+    fn created(&self) -> f64 {
+        self.0.created.unwrap_or(0.0)
+    }
+
+    /// When it was last used; None: never.
+    #[getter]
+    fn last_used(&self) -> Option<f64> {
+        self.0.last_used
+    }
+
+    /// Where it was learned.
+    #[getter]
+    fn source(&self) -> Option<&str> {
+        self.0.source.as_deref()
+    }
+
+    /// Anything else, a new dict each time.
+    #[getter]
+    fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        to_dict(py, &self.0.attributes)
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| self.0 == other.get().0)
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.0.source_id, &self.0.target_id, &self.0.association_type).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let text = |text: &str| -> PyResult<String> {
+            Ok(text.into_pyobject(py)?.repr()?.to_str()?.to_owned())
+        };
+        let mut shown = format!(
+            "StoredAssociation({}, {}, type={}, weight={:?}, confidence={:?}",
+            text(&self.0.source_id)?,
+            text(&self.0.target_id)?,
+            text(&self.0.association_type)?,
+            self.0.weight,
+            self.0.confidence,
+        );
+        if let Some(source) = &self.0.source {
+            shown += &format!(", source={}", text(source)?);
+        }
+        Ok(shown + ")")
+    }
+
+    fn __getnewargs_ex__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+        let fields = PyDict::new(py);
+        fields.set_item("type", &self.0.association_type)?;
+        fields.set_item("weight", self.0.weight)?;
+        fields.set_item("confidence", self.0.confidence)?;
+        fields.set_item("created", self.0.created)?;
+        fields.set_item("last_used", self.0.last_used)?;
+        fields.set_item("source", &self.0.source)?;
+        fields.set_item("attributes", self.attributes(py)?)?;
+        Ok((PyTuple::new(py, [&self.0.source_id, &self.0.target_id])?, fields))
+    }
+}

@@ -1,0 +1,265 @@
+//! `StoredConcept`: a concept as it was read, and the changes that `update_concept` takes.
+//!
+//! Invariant: it is a value. It never changes, equal ones compare equal, and it can be pickled.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use numpy::PyArray1;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use storage_core::{Concept, ConceptPatch};
+
+use crate::arguments::{Count, Number, Text, Time};
+use crate::attributes::{attributes_of, to_dict};
+use crate::errors::wrong_type;
+use crate::vectors::{Owner, to_array, vector};
+
+/// A concept as it was read from a store. Times are seconds since the Unix epoch.
+#[pyclass(frozen, module = "sutra_storage")]
+pub(crate) struct StoredConcept(Concept);
+
+impl From<Concept> for StoredConcept {
+    fn from(concept: Concept) -> Self {
+        Self(concept)
+    }
+}
+
+/// A concept, of arguments.
+#[expect(clippy::too_many_arguments, reason = "a concept has that many fields")]
+pub(crate) fn concept_of(
+    py: Python<'_>,
+    concept_id: Text<'_>,
+    content: Text<'_>,
+    embedding: Option<&Bound<'_, PyAny>>,
+    created: Option<Time>,
+    last_accessed: Option<Time>,
+    access_count: Count,
+    strength: Number,
+    confidence: Number,
+    source: Option<Text<'_>>,
+    category: Option<Text<'_>>,
+    attributes: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Concept> {
+    let owner = Owner::Concept(concept_id.0);
+    Ok(Concept {
+        vector: embedding.map(|given| vector(given, owner)).transpose()?,
+        created: created.map(|time| time.0),
+        last_accessed: last_accessed.map(|time| time.0),
+        access_count: access_count.get(py, "access_count")? as u64,
+        strength: strength.0,
+        confidence: confidence.0,
+        source: source.map(|text| text.0.to_owned()),
+        category: category.map(|text| text.0.to_owned()),
+        attributes: attributes.map(attributes_of).transpose()?.unwrap_or_default(),
+        ..Concept::new(concept_id.0, content.0)
+    })
+}
+
+/// The changes that keyword arguments name.
+pub(crate) fn patch_of(
+    concept_id: &str,
+    fields: Option<&Bound<'_, PyDict>>,
+) -> PyResult<ConceptPatch> {
+    let mut patch = ConceptPatch::default();
+    for (name, value) in fields.into_iter().flatten() {
+        let name = name.extract::<String>()?;
+        let value = &value;
+        let kept = |value: &Bound<'_, PyAny>| -> PyResult<Option<String>> {
+            if value.is_none() {
+                return Ok(None);
+            }
+            let Text(text) =
+                value.extract().map_err(|e: PyErr| retype(&e, &name, "str or None", value))?;
+            Ok(Some(text.to_owned()))
+        };
+        let number = |value: &Bound<'_, PyAny>| -> PyResult<Option<f32>> {
+            let number = value.extract::<Number>();
+            number.map(|number| Some(number.0)).map_err(|e| retype(&e, &name, "a number", value))
+        };
+        match name.as_str() {
+            "content" => {
+                let Text(text) =
+                    value.extract().map_err(|e: PyErr| retype(&e, &name, "str", value))?;
+                patch.content = Some(text.to_owned());
+            }
+            "vector" if value.is_none() => patch.vector = Some(None),
+            "vector" => patch.vector = Some(Some(vector(value, Owner::Concept(concept_id))?)),
+            "strength" => patch.strength = number(value)?,
+            "confidence" => patch.confidence = number(value)?,
+            "source" => patch.source = Some(kept(value)?),
+            "category" => patch.category = Some(kept(value)?),
+            "attributes" => patch.attributes = Some(attributes_of(value)?),
+            _ => {
+                return Err(PyTypeError::new_err(format!(
+                    "update_concept() got an unexpected field {name:?}; it changes content, vector, \
+                     strength, confidence, source, category and attributes"
+                )));
+            }
+        }
+    }
+    Ok(patch)
+}
+
+fn retype(error: &PyErr, name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    if error.is_instance_of::<PyTypeError>(value.py()) {
+        return wrong_type(name, expected, value);
+    }
+    error.clone_ref(value.py())
+}
+
+#[pymethods]
+impl StoredConcept {
+    /// Makes a concept as `get_concept` would return it; it is in no store.
+    #[new]
+    #[pyo3(signature = (id, content=Text(""), vector=None, *, created=None, last_accessed=None,
+        access_count=Count::of(0), strength=Number(1.0), confidence=Number(1.0), source=None,
+        category=None, attributes=None))]
+    #[pyo3(text_signature = "(id, content='', vector=None, *, created=None, last_accessed=None, \
+        access_count=0, strength=1.0, confidence=1.0, source=None, category=None, attributes=None)")]
+    #[expect(clippy::too_many_arguments, reason = "a concept has that many fields")]
+    fn new(
+        py: Python<'_>,
+        id: Text<'_>,
+        content: Text<'_>,
+        vector: Option<&Bound<'_, PyAny>>,
+        created: Option<Time>,
+        last_accessed: Option<Time>,
+        access_count: Count,
+        strength: Number,
+        confidence: Number,
+        source: Option<Text<'_>>,
+        category: Option<Text<'_>>,
+        attributes: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        concept_of(
+            py,
+            id,
+            content,
+            vector,
+            created,
+            last_accessed,
+            access_count,
+            strength,
+            confidence,
+            source,
+            category,
+            attributes,
+        )
+        .map(Self)
+    }
+
+    /// The stable public id.
+    #[getter]
+    fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The text that is searched.
+    #[getter]
+    fn content(&self) -> &str {
+        &self.0.content
+    }
+
+    /// The vector, a new array each time; None when it has none or was read without.
+    #[getter]
+    fn vector<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
+        self.0.vector.as_ref().map(|vector| to_array(py, vector))
+    }
+
+    /// When it was first put.
+    #[getter]
+    fn created(&self) -> f64 {
+        self.0.created.unwrap_or(0.0)
+    }
+
+    /// When it was last accessed; None: never.
+    #[getter]
+    fn last_accessed(&self) -> Option<f64> {
+        self.0.last_accessed
+    }
+
+    /// How often it was accessed.
+    #[getter]
+    fn access_count(&self) -> u64 {
+        self.0.access_count
+    }
+
+    /// How well it is remembered, 0.0 or more.
+    #[getter]
+    fn strength(&self) -> f32 {
+        self.0.strength
+    }
+
+    /// How sure it is, 0.0 to 1.0.
+    #[getter]
+    fn confidence(&self) -> f32 {
+        self.0.confidence
+    }
+
+    /// Where it was learned.
+    #[getter]
+    fn source(&self) -> Option<&str> {
+        self.0.source.as_deref()
+    }
+
+    /// What it is filed under.
+    #[getter]
+    fn category(&self) -> Option<&str> {
+        self.0.category.as_deref()
+    }
+
+    /// Anything else, a new dict each time.
+    #[getter]
+    fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        to_dict(py, &self.0.attributes)
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| self.0 == other.get().0)
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.0.id.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let text = |text: &str| -> PyResult<String> {
+            Ok(text.into_pyobject(py)?.repr()?.to_str()?.to_owned())
+        };
+        let mut shown = format!("StoredConcept({}", text(&self.0.id)?);
+        let mut content: String = self.0.content.chars().take(60).collect();
+        if content.len() < self.0.content.len() {
+            content.push('…');
+        }
+        shown += &format!(", {}", text(&content)?);
+        for (name, value) in [("source", &self.0.source), ("category", &self.0.category)] {
+            if let Some(value) = value {
+                shown += &format!(", {name}={}", text(value)?);
+            }
+        }
+        if let Some(vector) = &self.0.vector {
+            shown += &format!(", vector=<{} components>", vector.len());
+        }
+        Ok(shown + ")")
+    }
+
+    fn __getnewargs_ex__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+        let fields = PyDict::new(py);
+        fields.set_item("vector", self.vector(py))?;
+        fields.set_item("created", self.0.created)?;
+        fields.set_item("last_accessed", self.0.last_accessed)?;
+        fields.set_item("access_count", self.0.access_count)?;
+        fields.set_item("strength", self.0.strength)?;
+        fields.set_item("confidence", self.0.confidence)?;
+        fields.set_item("source", &self.0.source)?;
+        fields.set_item("category", &self.0.category)?;
+        fields.set_item("attributes", self.attributes(py)?)?;
+        Ok((PyTuple::new(py, [&self.0.id, &self.0.content])?, fields))
+    }
+}

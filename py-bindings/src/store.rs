@@ -1,0 +1,560 @@
+//! `GraphStore`: opening, writing, and caring for a store.
+//!
+//! Invariant: a write is whole: its arguments are converted before the store sees any of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use storage_core::{Durability, Metric, OpenOptions, StoreConfig, VectorStorage};
+
+use crate::arguments::{Count, Number, Text, Time, duration, one_of, texts};
+use crate::association::association_of;
+use crate::columns::{AssociationColumns, ConceptColumns};
+use crate::concept::{concept_of, patch_of};
+use crate::errors::{OrRaise, invalid};
+use crate::reader::Reader;
+use crate::report::{VerifyReport, stats_dict};
+use crate::snapshot::Snapshot;
+use crate::transaction::Transaction;
+use crate::vectors::{Owner, vector, vectors_of};
+
+/// A store of concepts and associations, found by id, vector, words and time.
+///
+/// Any number of handles, in any number of threads and processes, may be open on one store. Reads see
+/// the newest committed state and never wait for a writer.
+///
+/// Args:
+///     path: The store's directory; ":memory:" keeps it in memory.
+///     vector_dimension: Components of every vector, 1 to 65,535.
+///     create: Make the store when there is none.
+///     read_only: Never write.
+///     exclusive: Keep the write lock as long as it is open, which shuts other writers out.
+///     timeout: Seconds to wait for the write lock.
+///     durability: What a single call outside a transaction promises when it returns. "sync": it
+///         survives power loss; "interval": it survives the death of the process, and power loss
+///         once the interval has passed; "buffered": it survives power loss after a later save.
+///         Batches, transactions, `save()` and leaving `with` are "sync".
+///     interval_ms: Milliseconds of the interval.
+///     metric: "cosine", "dot" or "euclidean".
+///     vector_storage: "f32" (vectors come back bit-exact) or "f16" (half the bytes).
+///     use_compression: Whether contents and attributes are compressed on disk.
+///     analyzer: Of the word index: "english" or "simple".
+///     retention: None, the only choice: no history is kept yet.
+#[pyclass(extends = Reader, frozen, module = "sutra_storage")]
+pub(crate) struct GraphStore {
+    store: Arc<storage_core::GraphStore>,
+    /// As it was given, for `repr`.
+    path: String,
+    interval: Duration,
+}
+
+impl GraphStore {
+    /// Runs something without the GIL.
+    fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        run: impl FnOnce(&storage_core::GraphStore) -> storage_core::Result<T> + Send,
+    ) -> PyResult<T> {
+        py.detach(|| run(&self.store)).or_raise(py)
+    }
+}
+
+fn durability_of(py: Python<'_>, name: &str, interval: Duration) -> PyResult<Durability> {
+    one_of(
+        py,
+        "durability",
+        name,
+        &[
+            ("sync", Durability::Sync),
+            ("interval", Durability::Interval(interval)),
+            ("buffered", Durability::Buffered),
+        ],
+    )
+}
+
+#[pymethods]
+impl GraphStore {
+    #[new]
+    #[pyo3(signature = (path, vector_dimension=Count::of(384), *, create=true, read_only=false,
+        exclusive=false, timeout=5.0, durability=Text("interval"), interval_ms=50.0,
+        metric=Text("cosine"), vector_storage=Text("f32"), use_compression=true,
+        analyzer=Text("english"), retention=None))]
+    #[pyo3(text_signature = "(path, vector_dimension=384, *, create=True, read_only=False, \
+        exclusive=False, timeout=5.0, durability='interval', interval_ms=50, metric='cosine', \
+        vector_storage='f32', use_compression=True, analyzer='english', retention=None)")]
+    #[expect(clippy::too_many_arguments, reason = "a store has that many options")]
+    #[expect(clippy::fn_params_excessive_bools, reason = "each is a keyword argument in Python")]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        vector_dimension: Count,
+        create: bool,
+        read_only: bool,
+        exclusive: bool,
+        timeout: f64,
+        durability: Text<'_>,
+        interval_ms: f64,
+        metric: Text<'_>,
+        vector_storage: Text<'_>,
+        use_compression: bool,
+        analyzer: Text<'_>,
+        retention: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        if retention.is_some() {
+            return Err(invalid(py, "retention must be None: no history is kept yet"));
+        }
+        let interval = duration(py, "interval_ms", interval_ms, 1e-3)?;
+        let config = StoreConfig {
+            vector_dimension: vector_dimension.get(py, "vector_dimension")?,
+            metric: one_of(
+                py,
+                "metric",
+                metric.0,
+                &[
+                    ("cosine", Metric::Cosine),
+                    ("dot", Metric::Dot),
+                    ("euclidean", Metric::Euclidean),
+                ],
+            )?,
+            vector_storage: one_of(
+                py,
+                "vector_storage",
+                vector_storage.0,
+                &[("f32", VectorStorage::F32), ("f16", VectorStorage::F16)],
+            )?,
+            analyzer: analyzer.0.to_owned(),
+            use_compression,
+        };
+        let options = OpenOptions {
+            config,
+            create,
+            read_only,
+            exclusive,
+            timeout: duration(py, "timeout", timeout, 1.0)?,
+            durability: durability_of(py, durability.0, interval)?,
+            ..OpenOptions::default()
+        };
+        let opened = py.detach(|| {
+            if path.as_os_str() == ":memory:" {
+                storage_core::GraphStore::in_memory(options.config)
+            } else {
+                storage_core::GraphStore::open(&path, options)
+            }
+        });
+        let store = Arc::new(opened.or_raise(py)?);
+        let reader = Reader::newest(Arc::clone(&store));
+        let path = path.display().to_string();
+        Ok(PyClassInitializer::from(reader).add_subclass(Self { store, path, interval }))
+    }
+
+    // ---- concepts ----------------------------------------------------------------------------------
+
+    /// Set a concept's vector; makes a bare concept when there is none of this id.
+    ///
+    /// Args:
+    ///     concept_id: 1 to 1,024 bytes of UTF-8.
+    ///     embedding: A vector of the store's dimension, all components finite.
+    ///
+    /// Returns:
+    ///     The number of the transaction.
+    fn add_vector(
+        &self,
+        py: Python<'_>,
+        concept_id: Text<'_>,
+        embedding: &Bound<'_, PyAny>,
+    ) -> PyResult<u64> {
+        let vector = vector(embedding, Owner::Concept(concept_id.0))?;
+        self.run(py, |store| store.put_vector(concept_id.0, vector))
+    }
+
+    /// Set several concepts' vectors in one durable transaction; return its number.
+    ///
+    /// Args:
+    ///     ids: The concepts; missing ones are made, bare.
+    ///     matrix: (len(ids), dim), or a sequence of vectors.
+    fn add_vectors(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        matrix: &Bound<'_, PyAny>,
+    ) -> PyResult<u64> {
+        let ids = texts("ids", ids)?;
+        let rows = vectors_of(matrix, &ids, "matrix")?;
+        let mut vectors = Vec::with_capacity(ids.len());
+        for (at, (id, row)) in ids.into_iter().zip(rows).enumerate() {
+            let Some(row) = row else {
+                return Err(invalid(py, &format!("matrix[{at}] is None; leave its id out")));
+            };
+            vectors.push((id, row));
+        }
+        self.run(py, |store| store.put_vectors(vectors))
+    }
+
+    /// Put a concept, in place of any of its id; return the number of the transaction.
+    ///
+    /// Args:
+    ///     concept_id: 1 to 1,024 bytes of UTF-8.
+    ///     content: The text that is searched.
+    ///     vector: A vector of the store's dimension, or None.
+    ///     created: Seconds since the epoch, or an aware datetime. None: as it was, or now.
+    ///     last_accessed: Likewise; None: never.
+    ///     access_count: How often it was accessed.
+    ///     strength: How well it is remembered, 0.0 or more.
+    ///     confidence: How sure it is, 0.0 to 1.0.
+    ///     source: Where it was learned.
+    ///     category: What it is filed under.
+    ///     attributes: A dict of what JSON can hold.
+    #[pyo3(signature = (concept_id, content=Text(""), vector=None, *, created=None,
+        last_accessed=None, access_count=Count::of(0), strength=Number(1.0),
+        confidence=Number(1.0), source=None, category=None, attributes=None))]
+    #[pyo3(text_signature = "($self, concept_id, content='', vector=None, *, created=None, \
+        last_accessed=None, access_count=0, strength=1.0, confidence=1.0, source=None, \
+        category=None, attributes=None)")]
+    #[expect(clippy::too_many_arguments, reason = "a concept has that many fields")]
+    fn put_concept(
+        &self,
+        py: Python<'_>,
+        concept_id: Text<'_>,
+        content: Text<'_>,
+        vector: Option<&Bound<'_, PyAny>>,
+        created: Option<Time>,
+        last_accessed: Option<Time>,
+        access_count: Count,
+        strength: Number,
+        confidence: Number,
+        source: Option<Text<'_>>,
+        category: Option<Text<'_>>,
+        attributes: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        let concept = concept_of(
+            py,
+            concept_id,
+            content,
+            vector,
+            created,
+            last_accessed,
+            access_count,
+            strength,
+            confidence,
+            source,
+            category,
+            attributes,
+        )?;
+        self.run(py, |store| store.put_concept(concept))
+    }
+
+    /// Put several concepts in one durable transaction; return its number.
+    ///
+    /// Each argument but `ids` is one value for all, or a sequence with a value (or None) for each.
+    ///
+    /// Args:
+    ///     ids: The concepts.
+    ///     contents: Their texts.
+    ///     vectors: (len(ids), dim), or a sequence of vectors and None.
+    ///     created: As in `put_concept`, like all that follow.
+    ///     last_accessed: Times.
+    ///     access_counts: Counts.
+    ///     strengths: Numbers.
+    ///     confidences: Numbers.
+    ///     sources: Texts.
+    ///     categories: Texts.
+    ///     attributes: Dicts.
+    #[pyo3(signature = (ids, contents=None, vectors=None, *, created=None, last_accessed=None,
+        access_counts=None, strengths=None, confidences=None, sources=None, categories=None,
+        attributes=None))]
+    #[expect(clippy::too_many_arguments, reason = "a concept has that many fields")]
+    fn put_concepts(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        contents: Option<&Bound<'_, PyAny>>,
+        vectors: Option<&Bound<'_, PyAny>>,
+        created: Option<&Bound<'_, PyAny>>,
+        last_accessed: Option<&Bound<'_, PyAny>>,
+        access_counts: Option<&Bound<'_, PyAny>>,
+        strengths: Option<&Bound<'_, PyAny>>,
+        confidences: Option<&Bound<'_, PyAny>>,
+        sources: Option<&Bound<'_, PyAny>>,
+        categories: Option<&Bound<'_, PyAny>>,
+        attributes: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        let columns = ConceptColumns {
+            contents,
+            vectors,
+            created,
+            last_accessed,
+            access_counts,
+            strengths,
+            confidences,
+            sources,
+            categories,
+            attributes,
+        };
+        let concepts = columns.concepts(texts("ids", ids)?)?;
+        self.run(py, |store| store.put_concepts(concepts))
+    }
+
+    /// Change some fields of a concept; return the number of the transaction.
+    ///
+    /// Args:
+    ///     concept_id: The concept, which must be there.
+    ///     **fields: Any of content, vector, strength, confidence, source, category, attributes;
+    ///         None removes a vector, source or category.
+    #[pyo3(signature = (concept_id, **fields))]
+    fn update_concept(
+        &self,
+        py: Python<'_>,
+        concept_id: Text<'_>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<u64> {
+        let patch = patch_of(concept_id.0, fields)?;
+        self.run(py, |store| store.update_concept(concept_id.0, patch))
+    }
+
+    /// Delete a concept with its vector, words and associations; return whether it was there.
+    fn delete(&self, py: Python<'_>, concept_id: Text<'_>) -> PyResult<bool> {
+        self.run(py, |store| store.delete_concept(concept_id.0))
+    }
+
+    /// Delete several concepts in one durable transaction; return its number.
+    ///
+    /// Those that aren't there are passed over.
+    fn delete_many(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let ids = texts("ids", ids)?;
+        self.run(py, |store| store.delete_concepts(ids))
+    }
+
+    /// Delete a concept, and rewrite the files so that none holds anything of it.
+    ///
+    /// Takes as long as a compaction. Returns whether it was there.
+    fn erase(&self, py: Python<'_>, concept_id: Text<'_>) -> PyResult<bool> {
+        self.run(py, |store| store.erase(concept_id.0))
+    }
+
+    /// Count an access to a concept, and set its strength if one is given; return the
+    /// transaction's number.
+    #[pyo3(signature = (concept_id, strength=None))]
+    fn access(
+        &self,
+        py: Python<'_>,
+        concept_id: Text<'_>,
+        strength: Option<Number>,
+    ) -> PyResult<u64> {
+        self.run(py, |store| store.access(concept_id.0, strength.map(|number| number.0)))
+    }
+
+    // ---- associations ------------------------------------------------------------------------------
+
+    /// Put an association, in place of any of its source, target and type.
+    ///
+    /// Args:
+    ///     source_id: The concept it starts at.
+    ///     target_id: The concept it points to.
+    ///     type: Any text of 1 to 1,024 bytes.
+    ///     weight: How strong it is, 0.0 or more.
+    ///     confidence: How sure it is, 0.0 to 1.0.
+    ///     source: Where it was learned.
+    ///     attributes: A dict of what JSON can hold.
+    ///     created: Seconds since the epoch, or an aware datetime. None: as it was, or now.
+    ///     last_used: Likewise; None: never.
+    ///     create_missing: Make missing concepts, bare, instead of raising.
+    ///
+    /// Returns:
+    ///     The number of the transaction.
+    ///
+    /// Raises:
+    ///     ConceptNotFoundError: It names the missing concept.
+    #[pyo3(signature = (source_id, target_id, *, r#type=Text("semantic"), weight=Number(1.0),
+        confidence=Number(1.0), source=None, attributes=None, created=None, last_used=None,
+        create_missing=false))]
+    #[pyo3(text_signature = "($self, source_id, target_id, *, type='semantic', weight=1.0, \
+        confidence=1.0, source=None, attributes=None, created=None, last_used=None, \
+        create_missing=False)")]
+    #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
+    fn add_association(
+        &self,
+        py: Python<'_>,
+        source_id: Text<'_>,
+        target_id: Text<'_>,
+        r#type: Text<'_>,
+        weight: Number,
+        confidence: Number,
+        source: Option<Text<'_>>,
+        attributes: Option<&Bound<'_, PyAny>>,
+        created: Option<Time>,
+        last_used: Option<Time>,
+        create_missing: bool,
+    ) -> PyResult<u64> {
+        let association = association_of(
+            source_id, target_id, r#type, weight, confidence, source, attributes, created,
+            last_used,
+        )?;
+        self.run(py, |store| {
+            if create_missing {
+                store.put_association_creating_ends(association)
+            } else {
+                store.put_association(association)
+            }
+        })
+    }
+
+    /// Put several associations in one durable transaction; return its number.
+    ///
+    /// Each keyword argument is one value for all, or a sequence with a value (or None) for each.
+    ///
+    /// Args:
+    ///     source_ids: The concepts they start at.
+    ///     target_ids: The concepts they point to.
+    ///     types: As in `add_association`, like all that follow.
+    ///     weights: Numbers.
+    ///     confidences: Numbers.
+    ///     sources: Where they were learned.
+    ///     attributes: Dicts.
+    ///     created: Times.
+    ///     last_used: Times.
+    ///     create_missing: Make missing concepts, bare, instead of raising.
+    #[pyo3(signature = (source_ids, target_ids, *, types=None, weights=None, confidences=None,
+        sources=None, attributes=None, created=None, last_used=None, create_missing=false))]
+    #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
+    fn add_associations(
+        &self,
+        py: Python<'_>,
+        source_ids: &Bound<'_, PyAny>,
+        target_ids: &Bound<'_, PyAny>,
+        types: Option<&Bound<'_, PyAny>>,
+        weights: Option<&Bound<'_, PyAny>>,
+        confidences: Option<&Bound<'_, PyAny>>,
+        sources: Option<&Bound<'_, PyAny>>,
+        attributes: Option<&Bound<'_, PyAny>>,
+        created: Option<&Bound<'_, PyAny>>,
+        last_used: Option<&Bound<'_, PyAny>>,
+        create_missing: bool,
+    ) -> PyResult<u64> {
+        let columns = AssociationColumns {
+            types,
+            weights,
+            confidences,
+            sources,
+            attributes,
+            created,
+            last_used,
+        };
+        let (sources, targets) =
+            (texts("source_ids", source_ids)?, texts("target_ids", target_ids)?);
+        let associations = columns.associations(py, sources, targets)?;
+        self.run(py, |store| store.put_associations(associations, create_missing))
+    }
+
+    /// Delete an association; return whether it was there.
+    #[pyo3(signature = (source_id, target_id, r#type=Text("semantic")))]
+    #[pyo3(text_signature = "($self, source_id, target_id, type='semantic')")]
+    fn delete_association(
+        &self,
+        py: Python<'_>,
+        source_id: Text<'_>,
+        target_id: Text<'_>,
+        r#type: Text<'_>,
+    ) -> PyResult<bool> {
+        self.run(py, |store| store.delete_association(source_id.0, target_id.0, r#type.0))
+    }
+
+    // ---- the store ---------------------------------------------------------------------------------
+
+    /// Begin a transaction; with `with`, it commits at the end of the block.
+    ///
+    /// Args:
+    ///     durability: What its commit promises: "sync", "interval" or "buffered".
+    #[pyo3(signature = (*, durability=Text("sync")))]
+    #[pyo3(text_signature = "($self, *, durability='sync')")]
+    fn transaction(&self, py: Python<'_>, durability: Text<'_>) -> PyResult<Transaction> {
+        Transaction::begin(py, &self.store, durability_of(py, durability.0, self.interval)?)
+    }
+
+    /// Take a snapshot: the state as of now, to be read at leisure.
+    fn snapshot(slf: &Bound<'_, Self>) -> PyResult<Py<Snapshot>> {
+        let py = slf.py();
+        let snapshot = slf.get().run(py, storage_core::GraphStore::snapshot)?;
+        Snapshot::new(py, slf.as_super().get().fixed(snapshot))
+    }
+
+    /// Return what the store holds and how it is doing, by name.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        stats_dict(py, &self.run(py, storage_core::GraphStore::stats)?)
+    }
+
+    /// Make all that was committed survive power loss; on return it does.
+    fn save(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, storage_core::GraphStore::save)
+    }
+
+    /// Write the log's tail to a segment; happens by itself in the background, too.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, storage_core::GraphStore::flush)
+    }
+
+    /// Rewrite all segments as one, without what is dead.
+    fn compact(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, storage_core::GraphStore::compact)
+    }
+
+    /// Read every file whole, compare all checksums, and report what is damaged.
+    fn verify(&self, py: Python<'_>) -> PyResult<VerifyReport> {
+        let report = self.run(py, storage_core::GraphStore::verify)?;
+        Ok(VerifyReport::new(py, &report))
+    }
+
+    /// Save and close; a second call does nothing.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, storage_core::GraphStore::close)
+    }
+
+    /// The store's directory, as it was given.
+    #[getter]
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Components of every vector.
+    #[getter]
+    fn vector_dimension(&self) -> usize {
+        self.store.config().vector_dimension
+    }
+
+    /// "cosine", "dot" or "euclidean".
+    #[getter]
+    fn metric(&self) -> &'static str {
+        self.store.config().metric.as_str()
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (kind, error, trace, /))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        error: &Bound<'_, PyAny>,
+        trace: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let _ = (kind, error, trace);
+        // What the block committed is kept, whether it raised or not.
+        self.close(py)?;
+        Ok(false)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let dim = self.store.config().vector_dimension;
+        let path = self.path.as_str().into_pyobject(py)?.repr()?;
+        let state = match py.detach(|| self.store.snapshot()) {
+            Ok(snapshot) => format!("concepts={}", snapshot.concept_count()),
+            Err(storage_core::Error::Closed) => "closed".to_owned(),
+            Err(_) => "unusable".to_owned(),
+        };
+        Ok(format!("<GraphStore {path}, vector_dimension={dim}, {state}>"))
+    }
+}

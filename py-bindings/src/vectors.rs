@@ -1,0 +1,265 @@
+//! Vectors: numpy arrays, and whatever becomes one, to rows of `f32`.
+//!
+//! Invariant: an array is read in place only if it is aligned, in C order and in the machine's byte
+//! order; numpy itself brings any other into that form first. So no order or stride is ever misread.
+//! The caller's memory is read with the GIL held only.
+
+use std::fmt;
+
+use numpy::{PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray};
+use numpy::{PyArrayDescrMethods, PyUntypedArrayMethods};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+
+use crate::errors::invalid_vector;
+
+/// Whose vector it is, for messages.
+#[derive(Clone, Copy)]
+pub(crate) enum Owner<'a> {
+    /// Of the concept with this id.
+    Concept(&'a str),
+    /// The query.
+    Query,
+    /// One row, or all, of an argument.
+    Argument(&'a str, Option<usize>),
+}
+
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Concept(id) => write!(out, "vector of concept {id:?}"),
+            Self::Query => out.write_str("query vector"),
+            Self::Argument(name, None) => out.write_str(name),
+            Self::Argument(name, Some(at)) => write!(out, "{name}[{at}]"),
+        }
+    }
+}
+
+impl Owner<'_> {
+    fn refuse(self, py: Python<'_>, why: &str) -> PyErr {
+        let id = if let Self::Concept(id) = self { Some(id) } else { None };
+        invalid_vector(py, id, &format!("{self}: {why}"))
+    }
+}
+
+/// An array whose memory can be read from first to last.
+enum Floats<'py> {
+    Single(PyReadonlyArrayDyn<'py, f32>),
+    Double(PyReadonlyArrayDyn<'py, f64>),
+}
+
+impl<'py> Floats<'py> {
+    /// The numbers of an array of `ndim` dimensions; by reference if they are in order already.
+    fn of(given: &Bound<'py, PyAny>, ndim: usize, owner: Owner<'_>) -> PyResult<Self> {
+        let py = given.py();
+        let as_array;
+        let array = if let Ok(array) = given.cast::<PyUntypedArray>() {
+            refuse_masked(array, owner)?;
+            array
+        } else {
+            let numpy = py.import(intern!(py, "numpy"))?;
+            let made = numpy.call_method1(intern!(py, "asarray"), (given,)).map_err(|error| {
+                let refused =
+                    owner.refuse(py, &format!("numpy can't make an array of it: {error}"));
+                refused.set_cause(py, Some(error));
+                refused
+            })?;
+            as_array = made.cast_into::<PyUntypedArray>()?;
+            &as_array
+        };
+        let kind = array.dtype().kind();
+        if !matches!(kind, b'f' | b'i' | b'u') {
+            return Err(owner.refuse(py, &refused_kind(array, kind)));
+        }
+        if array.ndim() != ndim {
+            let expected = if ndim == 1 { "one dimension" } else { "two dimensions (n x dim)" };
+            let shape = array.shape();
+            return Err(
+                owner.refuse(py, &format!("shape {shape:?}, where {expected} are expected"))
+            );
+        }
+        if let Some(floats) = Self::in_place(array) {
+            return Ok(floats);
+        }
+        // numpy copies what is in another order, byte order or number type.
+        let single = kind == b'f' && array.dtype().itemsize() == 4;
+        let options = PyDict::new(py);
+        options.set_item(intern!(py, "dtype"), if single { "=f4" } else { "=f8" })?;
+        options.set_item(intern!(py, "order"), "C")?;
+        options.set_item(intern!(py, "copy"), true)?;
+        let numpy = py.import(intern!(py, "numpy"))?;
+        let copy = numpy.call_method(intern!(py, "array"), (array,), Some(&options))?;
+        Self::in_place(copy.cast::<PyUntypedArray>()?)
+            .ok_or_else(|| owner.refuse(py, "numpy made no plain copy of it"))
+    }
+
+    fn in_place(array: &Bound<'py, PyUntypedArray>) -> Option<Self> {
+        if !array.is_c_contiguous() || !array.is_aligned() {
+            return None;
+        }
+        if let Ok(array) = array.cast::<PyArrayDyn<f32>>() {
+            let array = array.try_readonly().ok()?;
+            return array.as_slice().is_ok().then_some(Self::Single(array));
+        }
+        let array = array.cast::<PyArrayDyn<f64>>().ok()?.try_readonly().ok()?;
+        array.as_slice().is_ok().then_some(Self::Double(array))
+    }
+
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Single(array) => array.shape(),
+            Self::Double(array) => array.shape(),
+        }
+    }
+
+    /// Some of the numbers, in C order. What no `f32` holds becomes infinite, which the store refuses.
+    fn copy(&self, range: std::ops::Range<usize>) -> Vec<f32> {
+        match self {
+            Self::Single(array) => {
+                array.as_slice().expect("it was looked at when it was taken")[range].to_vec()
+            }
+            Self::Double(array) => array.as_slice().expect("it was looked at when it was taken")
+                [range]
+                .iter()
+                .map(|&value| value as f32)
+                .collect(),
+        }
+    }
+}
+
+fn refuse_masked(array: &Bound<'_, PyUntypedArray>, owner: Owner<'_>) -> PyResult<()> {
+    if array.is_exact_instance_of::<PyUntypedArray>() {
+        return Ok(());
+    }
+    let py = array.py();
+    let masked = py.import(intern!(py, "numpy.ma"))?.getattr(intern!(py, "MaskedArray"))?;
+    if array.is_instance(&masked)? {
+        return Err(owner.refuse(py, "a masked array; fill what is masked: array.filled(0.0)"));
+    }
+    Ok(())
+}
+
+fn refused_kind(array: &Bound<'_, PyUntypedArray>, kind: u8) -> String {
+    let advice = match kind {
+        b'c' => "store its real part, array.real",
+        b'O' => "make it numeric, array.astype(numpy.float32), and its rows equally long",
+        b'b' => "say what true means in numbers, array.astype(numpy.float32)",
+        _ => "pass numbers, such as numpy.asarray(values, dtype=numpy.float32)",
+    };
+    format!("dtype {} holds no real numbers; {advice}", array.dtype())
+}
+
+/// One vector, as the store takes it.
+pub(crate) fn vector(given: &Bound<'_, PyAny>, owner: Owner<'_>) -> PyResult<Vec<f32>> {
+    if let Ok(list) = given.cast::<PyList>() {
+        return numbers(list.iter(), list.len(), owner);
+    }
+    if let Ok(tuple) = given.cast::<PyTuple>() {
+        return numbers(tuple.iter(), tuple.len(), owner);
+    }
+    let floats = Floats::of(given, 1, owner)?;
+    Ok(floats.copy(0..floats.shape()[0]))
+}
+
+fn numbers<'py>(
+    items: impl Iterator<Item = Bound<'py, PyAny>>,
+    len: usize,
+    owner: Owner<'_>,
+) -> PyResult<Vec<f32>> {
+    let mut found = Vec::with_capacity(len);
+    for item in items {
+        let value = if let Ok(number) = item.cast_exact::<PyFloat>() {
+            number.extract::<f64>()?
+        } else {
+            number(&item).ok_or_else(|| {
+                let at = found.len();
+                let name =
+                    item.get_type().qualname().map_or_else(|_| String::new(), |n| n.to_string());
+                owner.refuse(item.py(), &format!("component {at} is of type {name}, not a number"))
+            })?
+        };
+        found.push(value as f32);
+    }
+    Ok(found)
+}
+
+fn number(item: &Bound<'_, PyAny>) -> Option<f64> {
+    if item.is_instance_of::<PyBool>() || item.is_instance_of::<PyString>() {
+        return None;
+    }
+    match item.extract::<f64>() {
+        Ok(value) => Some(value),
+        // An int that no float holds.
+        Err(_) if item.is_instance_of::<PyInt>() => Some(f64::INFINITY),
+        Err(_) => None,
+    }
+}
+
+/// Rows of equal length, one after another, with their count; `dim` components each.
+pub(crate) fn matrix(
+    given: &Bound<'_, PyAny>,
+    dim: usize,
+    name: &str,
+) -> PyResult<(Vec<f32>, usize)> {
+    let py = given.py();
+    if given.is_instance_of::<PyList>() || given.is_instance_of::<PyTuple>() {
+        let mut flat = Vec::with_capacity(given.len()? * dim);
+        for (at, row) in given.try_iter()?.enumerate() {
+            let owner = Owner::Argument(name, Some(at));
+            let row = vector(&row?, owner)?;
+            check_dim(py, row.len(), dim, owner)?;
+            flat.extend(row);
+        }
+        return Ok((flat, given.len()?));
+    }
+    let owner = Owner::Argument(name, None);
+    let floats = Floats::of(given, 2, owner)?;
+    let (rows, columns) = (floats.shape()[0], floats.shape()[1]);
+    check_dim(py, columns, dim, owner)?;
+    Ok((floats.copy(0..rows * columns), rows))
+}
+
+fn check_dim(py: Python<'_>, found: usize, dim: usize, owner: Owner<'_>) -> PyResult<()> {
+    if found == dim {
+        return Ok(());
+    }
+    Err(owner.refuse(py, &format!("expected a vector of dimension {dim}, found {found}")))
+}
+
+/// A vector for each of some concepts; in a list, `None` stands for none.
+pub(crate) fn vectors_of(
+    given: &Bound<'_, PyAny>,
+    ids: &[String],
+    name: &str,
+) -> PyResult<Vec<Option<Vec<f32>>>> {
+    let py = given.py();
+    let check_count = |count: usize| {
+        if count == ids.len() {
+            return Ok(());
+        }
+        let why = format!("{count} rows for {} ids", ids.len());
+        Err(Owner::Argument(name, None).refuse(py, &why))
+    };
+    if given.is_instance_of::<PyList>() || given.is_instance_of::<PyTuple>() {
+        check_count(given.len()?)?;
+        let rows = given.try_iter()?.zip(ids).map(|(row, id)| {
+            let row = row?;
+            if row.is_none() {
+                return Ok(None);
+            }
+            vector(&row, Owner::Concept(id)).map(Some)
+        });
+        return rows.collect();
+    }
+    let floats = Floats::of(given, 2, Owner::Argument(name, None))?;
+    let (rows, columns) = (floats.shape()[0], floats.shape()[1]);
+    check_count(rows)?;
+    Ok((0..rows).map(|at| Some(floats.copy(at * columns..(at + 1) * columns))).collect())
+}
+
+/// A new numpy array that owns a copy of the vector.
+#[inline]
+pub(crate) fn to_array<'py>(py: Python<'py>, vector: &[f32]) -> Bound<'py, PyArray1<f32>> {
+    PyArray1::from_slice(py, vector)
+}
