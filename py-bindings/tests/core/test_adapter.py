@@ -329,4 +329,4 @@ def test_save_and_repr(storage: RustStorageAdapter):
     storage.add_concept(Concept("a", "first"))
     storage.save()
     assert "store" in repr(storage)
-    assert storage.epoch() >= 1
+    assert storage.epoch >= 1

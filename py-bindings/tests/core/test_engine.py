@@ -224,7 +224,7 @@ def test_a_proof_is_json_and_names_what_it_rests_on(learned: Learn):
     assert proof == answer.proof
     assert proof["answer"] == "Yes"
     assert proof["confidence"] == answer.confidence
-    assert proof["epoch"] == engine.storage.epoch()
+    assert proof["epoch"] == engine.storage.epoch
     assert {text["id"] for text in proof["evidence"]} == {text_id(text) for text in DOGS}
     steps = proof["supporting"][0]["steps"]
     assert [step["relation"] for step in steps] == ["is_a", "is_a"]

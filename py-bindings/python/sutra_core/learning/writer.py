@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from sutra_storage import ConflictError
+
 from sutra_core.errors import EmbedderMismatchError, TextError
 from sutra_core.graph.concepts import Association, Concept
 from sutra_core.graph.ids import (
@@ -26,7 +28,7 @@ from sutra_core.nlp.embedder import Embedder, embed_in_batches
 from sutra_core.nlp.names import canonical_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 MAX_TEXT_CHARS: Final = 100_000
 """A longer text is refused: split it, so that evidence can name a part."""
+
+_TRIES: Final = 10
+"""How often a transaction is run before its conflict is the caller's."""
 
 _MENTION_CONFIDENCE: Final = 0.5
 """A mention says that two things meet, not how."""
@@ -117,6 +122,10 @@ class KnowledgeWriter:
         Raises:
             ValueError: If an id is given whose concept has another content.
         """
+        self._until_unchallenged(lambda: self._learn(lessons, durability))
+        return [lesson.id for lesson in lessons]
+
+    def _learn(self, lessons: Sequence[Lesson], durability: Durability) -> None:
         with self._storage.transaction(durability) as tx:
             self._claim(tx)
             plan = _Plan()
@@ -130,7 +139,6 @@ class KnowledgeWriter:
                 else:
                     tx.put_concept(concept, tx.get_vector(concept.id))
             self._put_names_and_associations(tx, plan)
-        return [lesson.id for lesson in lessons]
 
     def add(
         self,
@@ -147,6 +155,14 @@ class KnowledgeWriter:
             associations: Both ends must be in the store or among the concepts.
             durability: What the call promises when it returns.
         """
+        self._until_unchallenged(lambda: self._add(concepts, associations, durability))
+
+    def _add(
+        self,
+        concepts: Sequence[Concept],
+        associations: Sequence[Association],
+        durability: Durability,
+    ) -> None:
         with self._storage.transaction(durability) as tx:
             self._claim(tx)
             plan = _Plan()
@@ -164,6 +180,18 @@ class KnowledgeWriter:
             self._put_names_and_associations(tx, plan)
             for association in associations:
                 tx.put_association(association)
+
+    def _until_unchallenged(self, write: Callable[[], None]) -> None:
+        """Run a transaction again where another writer changed what it had read.
+
+        Each failure means that another writer got through, so the tries are few.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return write()
+            except ConflictError:
+                continue
+        return write()
 
     # --- Planning --------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sutra_core.graph.concepts import Association, Concept
     from sutra_core.reasoning.consensus import MultiPathAggregator
     from sutra_core.reasoning.search import HybridSearch
-    from sutra_core.storage.rust_adapter import RustStorageAdapter
+    from sutra_core.storage.reader import KnowledgeReader
 
 MAX_ALTERNATIVES: Final = 20
 
@@ -57,7 +57,7 @@ class Answerer:
 
     def __init__(
         self,
-        storage: RustStorageAdapter,
+        storage: KnowledgeReader,
         search: HybridSearch,
         aggregator: MultiPathAggregator,
     ) -> None:

@@ -86,8 +86,7 @@ class ReasoningEngine:
             self._storage.close()
             raise
         self._queries = QueryProcessor()
-        self._search = HybridSearch(self._storage, chosen)
-        self._answerer = Answerer(self._storage, self._search, MultiPathAggregator())
+        self._embedder = chosen
 
     @property
     def storage(self) -> RustStorageAdapter:
@@ -249,7 +248,10 @@ class ReasoningEngine:
         if max_hops < 1 or max_paths < 1:
             raise ValueError("max_hops and max_paths must be at least 1")
         question = self._queries.analyze(query)
-        return self._answerer.answer(question, max_hops=max_hops, max_paths=max_paths)
+        # One state from the first look-up to the proof, whatever is learned meanwhile.
+        with self._storage.snapshot() as view:
+            answerer = Answerer(view, HybridSearch(view, self._embedder), MultiPathAggregator())
+            return answerer.answer(question, max_hops=max_hops, max_paths=max_paths)
 
     def explain(self, question: str) -> str:
         """Return why a question is answered as it is, for a reader: paths, sentences, sources."""
@@ -262,7 +264,8 @@ class ReasoningEngine:
             TextError: If the query is empty, too long, or not Unicode.
         """
         check_text(query)
-        return self._search.search(query, limit)
+        with self._storage.snapshot() as view:
+            return HybridSearch(view, self._embedder).search(query, limit)
 
     # --- The store -------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from sutra_core.nlp.names import canonical_name
 
 if TYPE_CHECKING:
     from sutra_core.graph.concepts import Concept
-    from sutra_core.storage.rust_adapter import RustStorageAdapter
+    from sutra_core.storage.reader import KnowledgeReader
 
 _MAX_WORD_HITS: Final = 200
 
@@ -25,7 +25,7 @@ _MAX_WORD_HITS: Final = 200
 class EntityResolver:
     """Finds the concepts that bear a name."""
 
-    def __init__(self, storage: RustStorageAdapter) -> None:
+    def __init__(self, storage: KnowledgeReader) -> None:
         """Look up names in `storage`."""
         self._storage = storage
 

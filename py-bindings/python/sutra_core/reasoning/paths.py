@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sutra_core.graph.concepts import Association
-    from sutra_core.storage.rust_adapter import RustStorageAdapter
+    from sutra_core.storage.reader import KnowledgeReader
 
 __all__ = ["PathFinder", "ReasoningPath"]
 
@@ -32,7 +32,7 @@ class PathFinder:
     The store searches; the rules here say which relations may be chained.
     """
 
-    def __init__(self, storage: RustStorageAdapter) -> None:
+    def __init__(self, storage: KnowledgeReader) -> None:
         """Search `storage`."""
         self._storage = storage
 
@@ -113,6 +113,8 @@ class PathFinder:
         denials = tuple(type_in_store(name, negated=True) for name in denied)
 
         def is_argument(path: ReasoningPath) -> bool:
+            if not path.associations:
+                return False
             *kinds, last = path.associations
             return last.negated and all(_states(association, IS_A) for association in kinds)
 
@@ -129,6 +131,9 @@ class PathFinder:
         max_hops: int,
     ) -> list[ReasoningPath]:
         def is_argument(path: ReasoningPath) -> bool:
+            if not path.associations:
+                # What bears both names is what it is.
+                return family is IS_A
             shape = "".join("r" if a.relation in names else "k" for a in path.associations)
             middle = shape.strip("k")
             if family is IS:
@@ -153,7 +158,7 @@ class PathFinder:
         found = self._storage.find_paths(
             sources, targets, k=_BREADTH, max_depth=max_hops, direction=direction, types=types
         )
-        paths = [path for path in found if path.associations and rule(path)]
+        paths = [path for path in found if rule(path)]
         return sorted(paths, key=lambda path: path.order())
 
 
@@ -162,4 +167,4 @@ def _states(association: Association, family: RelationFamily) -> bool:
 
 
 def _anything(path: ReasoningPath) -> bool:
-    return not any(association.negated for association in path.associations)
+    return path.hops > 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sutra_core.graph.concepts import Association, Concept
     from sutra_core.graph.path import ReasoningPath
     from sutra_core.reasoning.query import Question
-    from sutra_core.storage.rust_adapter import RustStorageAdapter
+    from sutra_core.storage.reader import KnowledgeReader
 
 PROOF_VERSION: Final = 1
 
@@ -26,7 +26,7 @@ MAX_SENTENCES: Final = 3
 
 
 def proof_of(
-    storage: RustStorageAdapter,
+    storage: KnowledgeReader,
     question: Question,
     answer: tuple[str, float],
     rule: str,
@@ -60,7 +60,7 @@ def proof_of(
                     texts_by_id[text.id] = text
     return {
         "version": PROOF_VERSION,
-        "epoch": storage.epoch(),
+        "epoch": storage.epoch,
         "question": question.text,
         "kind": question.kind.value,
         "rule": rule,
@@ -73,7 +73,7 @@ def proof_of(
 
 
 def sentences_of(
-    storage: RustStorageAdapter, associations: Iterable[Association]
+    storage: KnowledgeReader, associations: Iterable[Association]
 ) -> list[tuple[str, str | None]]:
     """Return the sentences that state associations, each once, with their sources."""
     found: dict[tuple[str, str | None], None] = {}
@@ -85,7 +85,7 @@ def sentences_of(
     return list(found)
 
 
-def _sentence(storage: RustStorageAdapter, evidence: Evidence) -> str | None:
+def _sentence(storage: KnowledgeReader, evidence: Evidence) -> str | None:
     text = storage.get_concept(evidence["concept"])
     if text is None:
         return None

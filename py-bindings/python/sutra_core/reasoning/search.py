@@ -8,13 +8,13 @@ from sutra_core.reasoning.result import Leg, SearchHit
 
 if TYPE_CHECKING:
     from sutra_core.nlp.embedder import Embedder
-    from sutra_core.storage.rust_adapter import RustStorageAdapter
+    from sutra_core.storage.reader import KnowledgeReader
 
 
 class HybridSearch:
     """Searches the texts of a store."""
 
-    def __init__(self, storage: RustStorageAdapter, embedder: Embedder | None) -> None:
+    def __init__(self, storage: KnowledgeReader, embedder: Embedder | None) -> None:
         """Search `storage`; without an embedder by words only."""
         self._storage = storage
         self._embedder = embedder
