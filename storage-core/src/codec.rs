@@ -108,9 +108,14 @@ impl<'a> Reader<'a> {
         Ok(Some((tag, Reader::new(self.bytes()?))))
     }
 
+    /// All that is left.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.offset..]
+    }
+
     /// All that is left, as a string.
     pub(crate) fn rest_str(&self) -> Decode<&'a str> {
-        std::str::from_utf8(&self.bytes[self.offset..]).map_err(|_| self.error("UTF-8"))
+        std::str::from_utf8(self.rest()).map_err(|_| self.error("UTF-8"))
     }
 }
 

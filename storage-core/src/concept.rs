@@ -125,7 +125,7 @@ pub(crate) fn check_range(name: &'static str, value: f32, max: f32) -> Result<()
         return Ok(());
     }
     let expected =
-        if max == 1.0 { "0.0 to 1.0".to_owned() } else { "finite and not negative".to_owned() };
+        if max < f32::MAX { format!("0.0 to {max:.1}") } else { "finite, >= 0".to_owned() };
     Err(Error::InvalidArgument { name, expected, found: value.to_string() })
 }
 

@@ -69,7 +69,7 @@ pub struct StoreConfig {
     pub vector_storage: VectorStorage,
     /// The analyzer of the word index: `"english"` or `"simple"`.
     pub analyzer: String,
-    /// Whether contents and attributes are compressed on disk.
+    /// Whether contents of 256 bytes and more are compressed (LZ4) where that saves an eighth.
     pub use_compression: bool,
 }
 
@@ -135,6 +135,7 @@ impl StoreConfig {
 
 /// How one handle opens a store.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one option, named at every use")]
 pub struct OpenOptions {
     /// What is fixed at creation; when the store exists, these must agree with it (compression may
     /// differ: it governs what is written from now on).
@@ -176,6 +177,7 @@ mod metric_name {
     use serde::{Deserialize, Deserializer, Serializer};
     use vector_kernel::Metric;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(super) fn serialize<S: Serializer>(metric: &Metric, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_str(metric.as_str())
     }

@@ -3,7 +3,9 @@
 //! A record is a run of tagged fields (see `codec`), each left out when it has its default. Ids,
 //! numbers, creation times and vectors are columns of their own.
 
-use crate::codec::{Decode, Reader, put_field};
+use std::borrow::Cow;
+
+use crate::codec::{Decode, Reader, put_field, put_varint};
 use crate::concept::Attributes;
 use crate::{Association, Concept};
 
@@ -17,14 +19,18 @@ mod tag {
     pub(super) const CATEGORY: u8 = 7;
     pub(super) const ATTRIBUTES: u8 = 8;
     pub(super) const CREATED: u8 = 9;
+    pub(super) const COMPRESSED_CONTENT: u8 = 10;
 }
 
+/// Contents shorter than this are not compressed: there is nothing to gain.
+const SHORTEST_COMPRESSED: usize = 256;
+/// LZ4 can't expand a block by more than this, so a larger length is damage.
+const LARGEST_EXPANSION: u64 = 255;
+
 /// The record of a concept: all but id, vector and creation time.
-pub(crate) fn encode_concept(concept: &Concept) -> Vec<u8> {
+pub(crate) fn encode_concept(concept: &Concept, compress: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(concept.content.len() + 32);
-    if !concept.content.is_empty() {
-        put_field(&mut out, tag::CONTENT, concept.content.as_bytes());
-    }
+    put_content(&mut out, concept.content.as_bytes(), compress);
     if let Some(time) = concept.last_accessed {
         put_field(&mut out, tag::LAST_USED, &time.to_le_bytes());
     }
@@ -44,6 +50,35 @@ pub(crate) fn encode_concept(concept: &Concept) -> Vec<u8> {
     out
 }
 
+/// Appends the content, as an LZ4 block after its length where that saves at least an eighth.
+fn put_content(out: &mut Vec<u8>, content: &[u8], compress: bool) {
+    if content.is_empty() {
+        return;
+    }
+    if compress && content.len() >= SHORTEST_COMPRESSED {
+        let mut compressed = Vec::new();
+        put_varint(&mut compressed, content.len() as u64);
+        compressed.extend(lz4_flex::block::compress(content));
+        if compressed.len() <= content.len() / 8 * 7 {
+            return put_field(out, tag::COMPRESSED_CONTENT, &compressed);
+        }
+    }
+    put_field(out, tag::CONTENT, content);
+}
+
+fn decompress(mut field: Reader<'_>) -> Decode<String> {
+    let len = field.varint()?;
+    let block = field.rest();
+    if len > (block.len() as u64).saturating_mul(LARGEST_EXPANSION) {
+        return Err(field.error("a length that an LZ4 block can have"));
+    }
+    lz4_flex::block::decompress(block, len as usize)
+        .ok()
+        .filter(|bytes| bytes.len() as u64 == len)
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| field.error("an LZ4 block of UTF-8"))
+}
+
 /// The concept that a record, an id and a creation time make; its vector is left out.
 pub(crate) fn decode_concept(id: &str, created: f64, record: &[u8]) -> Decode<Concept> {
     let mut concept = Concept::new(id, "");
@@ -52,6 +87,7 @@ pub(crate) fn decode_concept(id: &str, created: f64, record: &[u8]) -> Decode<Co
     while let Some((tag, mut field)) = reader.field()? {
         match tag {
             tag::CONTENT => field.rest_str()?.clone_into(&mut concept.content),
+            tag::COMPRESSED_CONTENT => concept.content = decompress(field)?,
             tag::LAST_USED => concept.last_accessed = Some(field.f64()?),
             tag::ACCESS_COUNT => concept.access_count = fixed_u64(&mut field)?,
             tag::STRENGTH => concept.strength = field.f32()?,
@@ -66,8 +102,16 @@ pub(crate) fn decode_concept(id: &str, created: f64, record: &[u8]) -> Decode<Co
 }
 
 /// The content within a concept's record.
-pub(crate) fn content(record: &[u8]) -> Decode<&str> {
-    text_field(record, tag::CONTENT).map(Option::unwrap_or_default)
+pub(crate) fn content(record: &[u8]) -> Decode<Cow<'_, str>> {
+    let mut reader = Reader::new(record);
+    while let Some((tag, field)) = reader.field()? {
+        match tag {
+            tag::CONTENT => return field.rest_str().map(Cow::Borrowed),
+            tag::COMPRESSED_CONTENT => return decompress(field).map(Cow::Owned),
+            _ => {}
+        }
+    }
+    Ok(Cow::Borrowed(""))
 }
 
 /// The source within a concept's record.
@@ -192,21 +236,48 @@ mod tests {
         concept.source = Some("a source".into());
         concept.category = Some("animals".into());
         concept.attributes.insert("legs".into(), 4.into());
-        let record = encode_concept(&concept);
+        let record = encode_concept(&concept, true);
         assert_eq!(decode_concept("id", 12.5, &record), Ok(concept));
-        assert_eq!(content(&record), Ok("text \u{1f41f}"));
+        assert_eq!(content(&record), Ok("text \u{1f41f}".into()));
         assert_eq!(source(&record), Ok(Some("a source")));
         assert_eq!(category(&record), Ok(Some("animals")));
     }
 
     #[test]
     fn defaults_take_no_bytes() {
-        assert_eq!(encode_concept(&Concept::new("id", "")), Vec::<u8>::new());
+        assert_eq!(encode_concept(&Concept::new("id", ""), true), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn long_contents_are_compressed_when_asked_and_come_back() {
+        let text = "the same words again and again, ".repeat(100);
+        let concept = Concept::new("id", text.as_str());
+        let (plain, packed) = (encode_concept(&concept, false), encode_concept(&concept, true));
+        assert!(plain.len() > text.len() && packed.len() * 4 < text.len());
+        for record in [plain, packed] {
+            assert_eq!(content(&record).unwrap(), text);
+            assert_eq!(decode_concept("id", 0.0, &record).unwrap().content, text);
+        }
+        let noise: String = (0..300_u32)
+            .map(|i| char::from(33 + (i.wrapping_mul(2_654_435_761) >> 20) as u8 % 90))
+            .collect();
+        let concept = Concept::new("id", noise.as_str());
+        assert_eq!(content(&encode_concept(&concept, true)).unwrap(), noise);
+    }
+
+    #[test]
+    fn a_wild_length_allocates_nothing() {
+        let mut field = Vec::new();
+        put_varint(&mut field, 1 << 40);
+        field.extend([0; 32]);
+        let mut record = Vec::new();
+        put_field(&mut record, tag::COMPRESSED_CONTENT, &field);
+        assert!(content(&record).is_err());
     }
 
     #[test]
     fn fields_of_a_later_version_are_skipped() {
-        let mut record = encode_concept(&Concept::new("id", "text"));
+        let mut record = encode_concept(&Concept::new("id", "text"), true);
         put_field(&mut record, 200, b"from the future");
         assert_eq!(decode_concept("id", 0.0, &record).map(|c| c.content), Ok("text".to_owned()));
     }

@@ -1,6 +1,8 @@
 //! Power loss at any operation: what was acknowledged as durable is there after reopening, nothing is
 //! there in part, and the state is that after some prefix of the transactions.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! The store's everyday behaviour: fresh, reopened, flushed, compacted, in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 
 use storage_core::{

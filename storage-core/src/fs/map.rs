@@ -75,6 +75,7 @@ impl SharedPage {
         match &self.0 {
             Words::Private(words) => &words[index],
             Words::Mapped(map) => {
+                #[expect(clippy::cast_ptr_alignment, reason = "a map starts on a page")]
                 let base = map.as_mut_ptr().cast::<AtomicU64>();
                 #[expect(unsafe_code, reason = "the page is memory that other processes write")]
                 // SAFETY: bounds: `index` is below PAGE_WORDS, and the map is PAGE_WORDS * 8 bytes.

@@ -76,7 +76,7 @@ pub(crate) fn build_on_heap(
     part: &NewPart<'_>,
     identity: &Identity,
     config: &StoreConfig,
-    analyzer: &Analyzer,
+    analyzer: Analyzer,
     hasher: IdHasher,
 ) -> Result<Segment> {
     let mut text = TextBuilder::new();
@@ -88,13 +88,13 @@ pub(crate) fn build_on_heap(
             found: "other bytes".to_owned(),
         })?;
         if !content.is_empty() {
-            text.add(row as u32, content, analyzer).map_err(text_failure)?;
+            text.add(row as u32, &content, &analyzer).map_err(text_failure)?;
         }
     }
     let text = text.finish(part.rows.len() as u32).map_err(text_failure)?;
     let rows = NewRows { rows: &part.rows, config };
     let mut writer = SegmentWriter::to_heap(identity, part.byte_estimate());
-    let counts = write_rows(&mut writer, &rows, text, hasher, config)?;
+    let counts = write_rows(&mut writer, &rows, &text, hasher, config)?;
     let edges = write_edges(&mut writer, &NewEdges(&part.edges))?;
     write_touches(&mut writer, &part.touches)?;
     let bytes = writer.finish(Counts { edges, ..counts })?;
@@ -172,7 +172,7 @@ impl EdgeSource for NewEdges<'_> {
 pub(super) fn write_rows(
     out: &mut SegmentWriter,
     rows: &impl RowSource,
-    text: Vec<u8>,
+    text: &[u8],
     hasher: IdHasher,
     config: &StoreConfig,
 ) -> Result<Counts> {
@@ -212,7 +212,7 @@ pub(super) fn write_rows(
     out.end();
 
     let vectors = write_vectors(out, rows, config)?;
-    out.section(Kind::Text, &text)?;
+    out.section(Kind::Text, text)?;
     Ok(Counts { rows: len as u32, edges: 0, vectors })
 }
 

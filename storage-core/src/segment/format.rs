@@ -4,7 +4,7 @@
 //! header    64 bytes: magic "SUTRASEG", version u32, flags u32, store uuid [16], segment id u64,
 //!           first lsn u64, last lsn u64, crc32c u32 of the 56 bytes before, 0 u32
 //! sections  each at a multiple of 64, in any order
-//! checksums crc32c u32 of each 64 KiB block of each section (the last block of each may be short)
+//! checksums crc32c u32 of each 16 KiB block of each section (the last block of each may be short)
 //! table     32 bytes a section: kind u32, 0 u32, offset u64, length u64, first checksum u64
 //! tail      64 bytes: row count u32, edge count u32, vector count u32, section count u32,
 //!           checksums offset u64, table offset u64, file length u64, 0 u64, 0 u32,
@@ -22,7 +22,7 @@ use crate::{Error, Result};
 pub(crate) const HEADER_BYTES: usize = 64;
 pub(crate) const TAIL_BYTES: usize = 64;
 pub(crate) const TABLE_ENTRY_BYTES: usize = 32;
-pub(crate) const BLOCK_BYTES: usize = 64 << 10;
+pub(crate) const BLOCK_BYTES: usize = 16 << 10;
 pub(crate) const SECTION_ALIGN: usize = 64;
 pub(crate) const HEADER_MAGIC: &[u8; 8] = b"SUTRASEG";
 pub(crate) const TAIL_MAGIC: &[u8; 8] = b"SUTRAEND";

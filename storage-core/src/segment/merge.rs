@@ -39,7 +39,7 @@ pub(crate) enum MergeTarget<'a> {
 /// Merges parts into one segment.
 pub(crate) fn merge(
     inputs: &[MergeInput<'_>],
-    target: MergeTarget<'_>,
+    target: &MergeTarget<'_>,
     identity: &Identity,
     config: &StoreConfig,
     hasher: IdHasher,
@@ -49,7 +49,7 @@ pub(crate) fn merge(
     let edges = MergedEdges::new(inputs)?;
     let touches = merge_touches(inputs, &rows)?;
 
-    let (mut writer, path) = match &target {
+    let (mut writer, path) = match target {
         MergeTarget::Heap => {
             let bytes = inputs.iter().map(|input| input.segment.byte_len()).sum();
             (SegmentWriter::to_heap(identity, bytes), None)
@@ -58,7 +58,8 @@ pub(crate) fn merge(
             (SegmentWriter::to_file(*fs, path, identity)?, Some((*fs, path)))
         }
     };
-    let counts = write_rows(&mut writer, &rows, text, hasher, config)?;
+    let counts = write_rows(&mut writer, &rows, &text, hasher, config)?;
+    drop(text);
     let edges = write_edges(&mut writer, &edges)?;
     write_touches(&mut writer, &touches)?;
     let heap = writer.finish(Counts { edges, ..counts })?;

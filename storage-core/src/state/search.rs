@@ -128,6 +128,7 @@ pub(crate) struct NumberHit {
 }
 
 impl NumberHit {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "sorts call it by reference")]
     fn order(&self, other: &Self) -> Ordering {
         other.score.total_cmp(&self.score).then(self.number.cmp(&other.number))
     }

@@ -82,6 +82,6 @@ fn merge_on_heap(state: &State, parts: &[Part]) -> Result<Part> {
     let last = parts.last().expect("only a crowd of parts is merged").segment.identity();
     let identity =
         Identity { store: state.store, id: 0, first_lsn: first.first_lsn, last_lsn: last.last_lsn };
-    let segment = merge(&inputs, MergeTarget::Heap, &identity, &state.config, state.hasher)?;
+    let segment = merge(&inputs, &MergeTarget::Heap, &identity, &state.config, state.hasher)?;
     Ok(Part::new(Arc::new(segment)))
 }

@@ -207,8 +207,9 @@ impl Shared {
             if position.log.follow(0, &mut nothing_new).is_ok()
                 && position.log.newest_lsn() == self.state.load().epoch
                 && position.log.is_at_clean_end()
-                && position.log.mark_synced().is_err()
-            {}
+            {
+                position.log.mark_synced().ok();
+            }
         }
         drop(lock);
     }

@@ -63,7 +63,7 @@ impl Drop for WriteLock<'_> {
     fn drop(&mut self) {
         // When the system can't release it, the lock goes with the handle; until then others get a
         // typed error that names this process.
-        if self.0.unlock().is_err() {}
+        self.0.unlock().ok();
     }
 }
 
@@ -371,7 +371,7 @@ impl Disk {
             state = next;
             match self.next_whole_log(position, &state)? {
                 NextLog::None => return Ok(state),
-                NextLog::Found(log) => position.log = log,
+                NextLog::Found(log) => position.log = *log,
                 NextLog::Gap { number, start_lsn } => {
                     // A writer may have gone on and rotated since this log was read.
                     let epoch = state.epoch;
@@ -414,7 +414,7 @@ impl Disk {
             if log.newest_lsn() >= state.epoch
                 && let Some(log) = self.open_log(number, state.store)?
             {
-                return Ok(NextLog::Found(log));
+                return Ok(NextLog::Found(Box::new(log)));
             }
         }
         Ok(NextLog::None)
@@ -427,13 +427,14 @@ impl Disk {
         let (state, end) = self.follow(position, state)?;
         if end == End::Clean {
             let lsn = self.control.newest_lsn();
-            if lsn != state.epoch || self.control.generation() != position.manifest.generation {
-                if let Ok(_lock) = self.write_lock() {
-                    let state = self.catch_up_locked(position, state)?;
-                    self.control.set_newest_lsn(state.epoch);
-                    self.control.set_generation(position.manifest.generation);
-                    return Ok(state);
-                }
+            let stale =
+                lsn != state.epoch || self.control.generation() != position.manifest.generation;
+            // Whoever holds the lock puts the page right; if no one gets it now, a commit does.
+            if let Some(_lock) = stale.then(|| self.try_write_lock()).flatten() {
+                let state = self.catch_up_locked(position, state)?;
+                self.control.set_newest_lsn(state.epoch);
+                self.control.set_generation(position.manifest.generation);
+                return Ok(state);
             }
             return Ok(state);
         }
@@ -552,7 +553,7 @@ impl Disk {
         }
         for path in unneeded {
             // A file that can't go now (an open map on some systems) goes after a later flush.
-            if self.fs.remove(&path).is_err() {}
+            self.fs.remove(&path).ok();
         }
     }
 
@@ -580,26 +581,21 @@ impl Disk {
         let left = log
             .map(|number| wal::log_path(&self.dir, number))
             .or(manifest.map(|generation| Manifest::path(&self.dir, generation)));
-        match left {
-            Some(path) => {
-                let source = std::io::Error::other("it is still there; close other handles, retry");
-                Err(Error::Io { action: "remove", path, source })
-            }
-            None => {
-                let sync =
-                    |path: &Path| self.fs.sync_dir(path).map_err(|e| Error::io("sync", path, e));
-                sync(&self.dir)?;
-                sync(&self.dir.join("seg"))?;
-                sync(&wal::log_dir(&self.dir))
-            }
+        if let Some(path) = left {
+            let source = std::io::Error::other("it is still there; close other handles, retry");
+            return Err(Error::Io { action: "remove", path, source });
         }
+        let sync = |path: &Path| self.fs.sync_dir(path).map_err(|e| Error::io("sync", path, e));
+        sync(&self.dir)?;
+        sync(&self.dir.join("seg"))?;
+        sync(&wal::log_dir(&self.dir))
     }
 }
 
 /// What comes after the end of a log that has no seal.
 enum NextLog {
     None,
-    Found(Log),
+    Found(Box<Log>),
     /// A newer log, but not from here on.
     Gap {
         number: u64,
@@ -686,7 +682,9 @@ fn open_or_create(fs: &dyn FileSystem, path: &Path) -> Result<Box<dyn File>> {
 fn check_unused(dir: &Path, names: &[String]) -> Result<()> {
     let ours = |name: &str| {
         matches!(name, "LOCK" | "LEASE" | "CONTROL" | "wal" | "seg")
-            || (name.starts_with("manifest-") && name.ends_with(".tmp"))
+            || name
+                .strip_prefix("manifest-")
+                .is_some_and(|rest| rest.strip_suffix(".tmp").is_some())
     };
     match names.iter().find(|name| !ours(name)) {
         Some(found) => Err(Error::NotAStore { path: dir.to_owned(), found: found.clone() }),

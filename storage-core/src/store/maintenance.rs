@@ -25,7 +25,7 @@ const BACKPRESSURE_FACTOR: u64 = 4;
 /// At closing, a tail smaller than this is left to be replayed.
 const SMALL_TAIL_BYTES: u64 = 256 << 10;
 /// How long commits wait for room before they go on all the same.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What the background thread is to do, and whether it is there.
 #[derive(Debug, Default)]
@@ -87,7 +87,7 @@ impl Maintenance {
             && thread.thread().id() != std::thread::current().id()
         {
             // A panic in it was a bug; what it did not finish, the next opening does.
-            if thread.join().is_err() {}
+            thread.join().ok();
         }
     }
 
@@ -162,7 +162,7 @@ fn run(signals: &Signals, shared: &Weak<Shared>) {
                 if sync || wanted.flush {
                     break (sync, std::mem::take(&mut wanted.flush));
                 }
-                let pause = wanted.sync_due.map_or(Duration::from_secs(3600), |due| due - now);
+                let pause = wanted.sync_due.map_or(Duration::from_hours(1), |due| due - now);
                 let waited = signals.changed.wait_timeout(wanted, pause);
                 wanted = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
@@ -319,7 +319,7 @@ impl Shared {
         manifest.commit_time = state.commit_time;
         manifest.log = begun.log;
         manifest.next_number = state.next_number;
-        manifest.types = state.types.names().map(|name| name.to_string()).collect();
+        manifest.types = state.types.names().map(ToString::to_string).collect();
         manifest.config = (*state.config).clone();
 
         let memory = &state.parts[begun.files..];
@@ -549,7 +549,7 @@ fn write_segment(
         last_lsn: lsns().map(|i| i.last_lsn).max().unwrap_or(0),
     };
     let target = MergeTarget::File { fs: &*disk.fs, path };
-    let segment = Arc::new(merge(&inputs, target, &identity, &state.config, state.hasher)?);
+    let segment = Arc::new(merge(&inputs, &target, &identity, &state.config, state.hasher)?);
     disk.remember(&segment);
     let bytes = segment.byte_len() as u64;
     manifest.segments.push(SegmentEntry { id, tombstones: None, bytes });

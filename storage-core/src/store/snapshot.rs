@@ -193,7 +193,7 @@ impl Snapshot {
     /// The types that associations have had, in order of first use.
     #[must_use]
     pub fn association_types(&self) -> Vec<String> {
-        self.state.types.names().map(|name| name.to_string()).collect()
+        self.state.types.names().map(ToString::to_string).collect()
     }
 
     /// The best paths from any of some concepts to any of others, best first.

@@ -258,13 +258,11 @@ impl Resolver<'_> {
     fn put_association(&mut self, association: Association, create_missing: bool) -> Result<()> {
         let source = self.end(&association.source_id, create_missing)?;
         let target = self.end(&association.target_id, create_missing)?;
-        let type_id = match self.type_id(&association.association_type) {
-            Some(type_id) => type_id,
-            None => {
-                self.new_types.push(association.association_type.clone());
-                (self.state.types.len() + self.new_types.len() - 1) as u32
-            }
-        };
+        let known = self.type_id(&association.association_type);
+        let type_id = known.unwrap_or_else(|| {
+            self.new_types.push(association.association_type.clone());
+            (self.state.types.len() + self.new_types.len() - 1) as u32
+        });
         let key = EdgeKey { source, target, type_id };
         let created = match association.created {
             Some(created) => created,
@@ -361,7 +359,7 @@ impl Resolver<'_> {
                         number: *number,
                         id: &concept.id,
                         created: *created,
-                        record: &record::encode_concept(concept),
+                        record: &record::encode_concept(concept, state.config.use_compression),
                         vector: &vector,
                     })
                     .encode(&mut payload);

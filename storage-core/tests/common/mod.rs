@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own share of the model")]
 
+pub(crate) mod child;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use storage_core::{
@@ -37,7 +39,7 @@ impl Random {
     }
 }
 
-const WORDS: [&str; 12] = [
+pub(crate) const WORDS: [&str; 12] = [
     "river", "stone", "cloud", "winter", "garden", "silver", "engine", "forest", "window", "music",
     "yellow", "bridge",
 ];
@@ -86,7 +88,7 @@ impl Step {
             }
             14 => Self::Access(id(random)),
             15 | 16 => {
-                let steps = (0..1 + random.below(4)).map(|_| Self::random(random));
+                let steps = (0..=random.below(4)).map(|_| Self::random(random));
                 Self::Mixed(steps.filter(Self::is_write).collect())
             }
             17 => Self::Flush,

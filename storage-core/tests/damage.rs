@@ -1,0 +1,344 @@
+//! Damaged files: flipped bytes, truncation, files deleted, emptied, zeroed, swapped, with garbage
+//! behind them. Whatever is read is what it was before, or a typed error, or the state before a
+//! transaction at the log's end whose loss is reported; never a wrong answer or a panic.
+//!
+//! On Unix each test runs in a process whose memory is limited, so that an allocation by a wild
+//! length ends it.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use common::{DIM, Random, WORDS, options};
+use storage_core::fs::{FileSystem, SimulatedFileSystem};
+use storage_core::{
+    Association, Concept, Direction, Error, Filter, GraphStore, OpenOptions, PathQuery, Snapshot,
+};
+
+/// Runs a test's body in a process of its own that may use 4 GiB of addresses.
+fn within_limits(name: &str, body: impl FnOnce()) {
+    const LIMITED: &str = "SUTRA_TEST_LIMITED";
+    if cfg!(not(target_os = "linux")) || std::env::var_os(LIMITED).is_some() {
+        return body();
+    }
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 4194304 && exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(LIMITED, "yes")
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+}
+
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// What a store answers to a fixed list of questions; a question may fail.
+type Answers = Vec<Result<String, Error>>;
+
+/// A store with several segments, tombstones, two manifests and a log that is not empty.
+struct Sound {
+    files: Files,
+    /// The answers at each epoch that damage at the log's end may lead back to.
+    answers: BTreeMap<u64, Vec<String>>,
+    newest: u64,
+}
+
+fn open(files: &Files, options: OpenOptions) -> Result<GraphStore, Error> {
+    let fs = SimulatedFileSystem::new();
+    for (path, bytes) in files {
+        fs.set_bytes(path, bytes.clone());
+    }
+    GraphStore::open_with(Arc::new(fs), Path::new("store"), options)
+}
+
+fn id(at: u64) -> String {
+    format!("c{at}")
+}
+
+fn question(answers: &mut Answers, answer: Result<impl std::fmt::Debug, Error>) {
+    answers.push(answer.map(|answer| format!("{answer:?}")));
+}
+
+/// Asks everything that can be asked: each row, each index, alone and together.
+fn ask(snapshot: &Snapshot) -> Answers {
+    let mut answers = Vec::new();
+    let all = &mut answers;
+    let counts = (snapshot.concept_count(), snapshot.association_count(), snapshot.vector_count());
+    question(all, Ok::<_, Error>(counts));
+    question(all, snapshot.concept_ids(None, usize::MAX));
+    for at in 0..60 {
+        let id = id(at);
+        question(all, snapshot.contains(&id));
+        question(all, snapshot.concept(&id));
+        question(all, snapshot.vector(&id));
+        question(all, snapshot.neighbors(&id, Direction::Both));
+        question(all, snapshot.associations(&id, Direction::Out, None));
+        question(all, snapshot.similarity(&id, "c1"));
+    }
+    for word in WORDS {
+        question(all, snapshot.search_text(word, 100));
+    }
+    question(all, snapshot.search_text("river stone garden", 5));
+    let filter = Filter { category: Some("some".into()), ..Filter::default() };
+    let query = vec![0.5; DIM];
+    question(all, snapshot.search_vector(&query, 100, &Filter::default()));
+    question(all, snapshot.search_vector(&query, 100, &filter));
+    question(all, snapshot.concepts_in_range(100.0, 700.0));
+    question(all, snapshot.find_paths(&["c1", "c2"], &["c30"], &PathQuery::default()));
+    answers
+}
+
+fn concept(random: &mut Random, at: u64) -> Concept {
+    let words = (0..3).map(|_| WORDS[random.below(12) as usize]).collect::<Vec<_>>().join(" ");
+    let mut concept = Concept::new(id(at), words);
+    concept.vector = (random.below(5) > 0).then(|| random.vector());
+    concept.created = Some(random.below(1000) as f64);
+    concept.category = (at % 3 == 0).then(|| "some".to_owned());
+    concept.attributes.insert("at".into(), at.into());
+    concept
+}
+
+impl Sound {
+    fn new() -> Self {
+        let fs = SimulatedFileSystem::new();
+        let shared: Arc<dyn FileSystem> = Arc::new(fs.clone());
+        let store = GraphStore::open_with(shared, Path::new("store"), options()).unwrap();
+        let mut random = Random(7);
+        for round in 0..4 {
+            let range = round * 12..(round + 1) * 12;
+            store.put_concepts(range.map(|at| concept(&mut random, at)).collect()).unwrap();
+            let count = (round + 1) * 12;
+            let ends = (0..40).map(|_| (random.below(count), random.below(count)));
+            let associations =
+                ends.map(|(a, b)| Association::new(id(a), id(b)).with_type("leads to")).collect();
+            store.put_associations(associations, true).unwrap();
+            store.access(&id(round), Some(0.5)).unwrap();
+            store.delete_concepts(vec![id(round * 12 + 3)]).unwrap();
+            store.flush().unwrap();
+        }
+        let mut answers = BTreeMap::new();
+        let mut newest = 0;
+        for at in 0..6 {
+            let snapshot = store.snapshot().unwrap();
+            newest = snapshot.epoch();
+            let now = ask(&snapshot).into_iter().map(|answer| answer.unwrap()).collect();
+            answers.insert(newest, now);
+            if at < 5 {
+                store.put_concept(concept(&mut random, 48 + at)).unwrap();
+            }
+        }
+        assert!(store.stats().unwrap().segments >= 3);
+        std::mem::forget(store); // As after a crash: its end is not marked as durable.
+        let mut files: Files = fs
+            .paths()
+            .into_iter()
+            .map(|path| (path.clone(), fs.view(&path).unwrap().to_vec()))
+            .collect();
+        for (path, bytes) in &mut files {
+            if path.extension().is_some_and(|extension| extension == "log") {
+                // Zeros that were written ahead say nothing; a few will do.
+                let used = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+                bytes.truncate(used.next_multiple_of(8) + 64);
+            }
+        }
+        let of_kind =
+            |end: &str| files.keys().filter(|p| p.to_string_lossy().ends_with(end)).count();
+        assert!(of_kind(".seg") >= 4 && of_kind(".del") >= 2 && of_kind(".log") >= 2);
+        let sound = Self { files, answers, newest };
+        assert_eq!(sound.check(&sound.files, "nothing"), Seen::Sound);
+        sound
+    }
+
+    /// Opens a damaged store and asks everything; panics at a wrong answer, tells what was noticed.
+    fn check(&self, files: &Files, what: &str) -> Seen {
+        let read_only = OpenOptions { read_only: true, ..options() };
+        let first = self.check_one(files, options(), what);
+        let second = self.check_one(files, read_only, what);
+        assert_eq!(first, second, "{what}: readers and writers see the same");
+        first
+    }
+
+    fn check_one(&self, files: &Files, options: OpenOptions, what: &str) -> Seen {
+        let store = match open(files, options) {
+            Ok(store) => store,
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                return Seen::Refused;
+            }
+        };
+        let snapshot = store.snapshot().unwrap();
+        let epoch = snapshot.epoch();
+        let Some(expected) = self.answers.get(&epoch) else {
+            panic!("{what}: the store went back to epoch {epoch}");
+        };
+        let discarded = store.stats().unwrap().discarded_bytes;
+        let mut failed = 0;
+        for (at, answer) in ask(&snapshot).into_iter().enumerate() {
+            match answer {
+                Ok(answer) => assert_eq!(answer, expected[at], "{what}: question {at}"),
+                Err(Error::Corrupt { .. } | Error::Io { .. } | Error::Version { .. }) => {
+                    failed += 1
+                }
+                Err(error) => panic!("{what}: question {at}: {error}"),
+            }
+        }
+        let damage = store.verify().unwrap().damage;
+        assert!(failed == 0 || !damage.is_empty(), "{what}: verify() sees what reading sees");
+        if epoch < self.newest || discarded > 0 {
+            Seen::Discarded { epoch, reported: discarded > 0 }
+        } else if damage.is_empty() {
+            Seen::Sound
+        } else {
+            Seen::Damaged
+        }
+    }
+
+    /// The store with one file changed.
+    fn with(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> Files {
+        let mut files = self.files.clone();
+        change(files.get_mut(path).unwrap());
+        files
+    }
+
+    fn newest_log(&self) -> &Path {
+        self.files.keys().rfind(|path| is_log(path)).unwrap()
+    }
+}
+
+/// What came of opening a damaged store, asking it everything, and verifying it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// Nothing was noticed; every answer was right.
+    Sound,
+    /// It opened; verification tells of the damage, and what was answered was right.
+    Damaged,
+    /// The end of the log was discarded.
+    Discarded { epoch: u64, reported: bool },
+    /// Opening failed with a typed error.
+    Refused,
+}
+
+fn is_log(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "log")
+}
+
+/// Whether a file has no checksums, since nothing depends on its bytes.
+fn is_unchecked(path: &Path) -> bool {
+    let name = path.file_name().unwrap().to_string_lossy();
+    matches!(&*name, "LOCK" | "LEASE" | "CONTROL")
+}
+
+/// Bytes of a segment that no checksum covers, since nothing depends on them: reserved bytes of the
+/// header, gaps between sections.
+fn is_gap(path: &Path, bytes: &[u8], at: usize) -> bool {
+    path.extension().is_some_and(|extension| extension == "seg") && bytes[at] == 0
+}
+
+#[test]
+fn a_flipped_byte_is_noticed_wherever_it_is() {
+    within_limits("a_flipped_byte_is_noticed_wherever_it_is", || {
+        let sound = Sound::new();
+        let mut random = Random(1);
+        for (path, bytes) in &sound.files {
+            for at in 0..bytes.len() {
+                let is_edge = at < 72 || at + 72 >= bytes.len();
+                if !is_edge && random.below(20) > 0 {
+                    continue;
+                }
+                let bit = 1 << random.below(8);
+                let files = sound.with(path, |bytes| bytes[at] ^= bit);
+                let what = format!("{} with byte {at} flipped by {bit}", path.display());
+                match sound.check(&files, &what) {
+                    Seen::Refused | Seen::Damaged => {}
+                    Seen::Discarded { reported, .. } => {
+                        assert!(
+                            reported && is_log(path),
+                            "{what}: {:?}",
+                            sound.check(&files, &what)
+                        );
+                    }
+                    Seen::Sound => {
+                        assert!(is_unchecked(path) || is_gap(path, bytes, at), "{what}: unnoticed");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_truncated_file_is_noticed_at_every_length() {
+    within_limits("a_truncated_file_is_noticed_at_every_length", || {
+        let sound = Sound::new();
+        let mut random = Random(2);
+        for (path, bytes) in &sound.files {
+            if is_unchecked(path) {
+                continue;
+            }
+            for len in 0..bytes.len() {
+                let is_edge = len < 80 || len + 80 >= bytes.len();
+                if !is_edge && random.below(20) > 0 {
+                    continue;
+                }
+                let files = sound.with(path, |bytes| bytes.truncate(len));
+                let what = format!("{} cut to {len} bytes", path.display());
+                match sound.check(&files, &what) {
+                    Seen::Refused | Seen::Damaged => {}
+                    // A cut between two frames leaves a log that ends well, only sooner.
+                    Seen::Discarded { .. } => assert_eq!(path, sound.newest_log(), "{what}"),
+                    // Of a log, only zeros at the end were cut; or an older one lost its seal.
+                    Seen::Sound => assert!(is_log(path), "{what}: unnoticed"),
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn files_that_are_gone_emptied_or_exchanged_give_no_wrong_answers() {
+    within_limits("files_that_are_gone_emptied_or_exchanged_give_no_wrong_answers", || {
+        let sound = Sound::new();
+        for path in sound.files.keys() {
+            let mut gone = sound.files.clone();
+            gone.remove(path);
+            sound.check(&gone, &format!("without {}", path.display()));
+            let empty = sound.with(path, Vec::clear);
+            sound.check(&empty, &format!("{} emptied", path.display()));
+            let zeros = sound.with(path, |bytes| bytes.fill(0));
+            sound.check(&zeros, &format!("{} zeroed", path.display()));
+            for other in sound.files.keys().filter(|other| *other > path) {
+                let mut files = sound.files.clone();
+                let (a, b) = (files[path].clone(), files[other].clone());
+                files.insert(path.clone(), b);
+                files.insert(other.clone(), a);
+                sound.check(&files, &format!("{} and {} swapped", path.display(), other.display()));
+                let copy = sound.with(path, |bytes| bytes.clone_from(&sound.files[other]));
+                let what = format!("{} in place of {}", other.display(), path.display());
+                sound.check(&copy, &what);
+            }
+        }
+    });
+}
+
+#[test]
+fn garbage_behind_a_file_is_noticed_or_passed_over() {
+    within_limits("garbage_behind_a_file_is_noticed_or_passed_over", || {
+        let sound = Sound::new();
+        let mut random = Random(3);
+        for path in sound.files.keys() {
+            for len in [1, 8, 64, 4096] {
+                let garbage: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
+                let files = sound.with(path, |bytes| bytes.extend_from_slice(&garbage));
+                let what = format!("{} with {len} bytes of garbage behind", path.display());
+                let seen = sound.check(&files, &what);
+                if let Seen::Discarded { epoch, reported } = seen {
+                    assert!(epoch == sound.newest && reported && is_log(path), "{what}: {seen:?}");
+                }
+            }
+        }
+    });
+}
