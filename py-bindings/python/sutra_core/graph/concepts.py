@@ -147,7 +147,8 @@ class Association:
 
     def __post_init__(self) -> None:
         """Name the relation, and refuse what no store would take."""
-        self.type = AssociationType(self.type)
+        if not isinstance(self.type, AssociationType):
+            self.type = AssociationType(self.type)
         self.relation = self.relation or self.type.value
         if self.relation.startswith(_DENIAL):
             raise ValueError(f"a relation can't begin with {_DENIAL!r}; say negated=True")

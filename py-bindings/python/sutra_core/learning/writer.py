@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from sutra_storage import ConflictError
-
 from sutra_core.errors import EmbedderMismatchError, TextError
 from sutra_core.graph.concepts import Association, Concept
 from sutra_core.graph.ids import (
@@ -26,6 +24,7 @@ from sutra_core.learning.evidence import EVIDENCE, Evidence, confidence_of, evid
 from sutra_core.learning.extraction import EXTRACTOR_ID, AssociationExtractor, Statement
 from sutra_core.nlp.embedder import Embedder, embed_in_batches
 from sutra_core.nlp.names import canonical_name
+from sutra_storage import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +56,7 @@ class Lesson:
         source: Where it comes from.
         category: What it is filed under.
         concept_id: The id of its concept; None: by its content.
+        id: The id of its concept, given or not.
 
     Raises:
         TextError: If the text is empty, too long, or has half a surrogate pair; if the id is
@@ -67,17 +67,15 @@ class Lesson:
     source: str | None = None
     category: str | None = None
     concept_id: str | None = None
+    id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Refuse what can't be learned."""
+        """Refuse what can't be learned, and find the id."""
         check_text(self.text)
         if self.concept_id is not None and is_reserved(self.concept_id):
             raise TextError(f"the id {self.concept_id!r} is reserved; choose another prefix")
-
-    @property
-    def id(self) -> str:
-        """The id of its concept."""
-        return text_id(self.text) if self.concept_id is None else self.concept_id
+        found = text_id(self.text) if self.concept_id is None else self.concept_id
+        object.__setattr__(self, "id", found)
 
 
 @dataclass(slots=True)
@@ -202,7 +200,7 @@ class KnowledgeWriter:
                 lesson.id, lesson.text, source=lesson.source, category=lesson.category
             )
             plan.new_texts[lesson.id] = lesson.text
-        elif text_id(concept.content) != text_id(lesson.text):
+        elif concept.content != lesson.text and text_id(concept.content) != text_id(lesson.text):
             raise ValueError(
                 f"concept {lesson.id!r} holds another text; choose another id, or delete it first"
             )

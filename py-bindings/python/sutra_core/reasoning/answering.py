@@ -253,25 +253,24 @@ class Answerer:
     def _by_text(self, question: Question) -> ConsensusResult:
         if not question.keywords:
             return self._abstain(question, "The question names nothing to look for.")
+        known = [w for w in question.keywords if self._storage.search_by_text(w, 1)]
+        if len(known) < MIN_COVERAGE * len(question.keywords):
+            unknown = [word for word in question.keywords if word not in known]
+            return self._abstain(question, f"Nothing is known of {_listed(unknown)}.")
         answers = []
         texts = []
         for hit in self._search.search(question.text, _SEARCHED):
             concept = self._storage.get_concept(hit.id)
             if concept is None:
                 continue
-            found = [w for w in question.keywords if self._storage.contains_word(hit.id, w)]
+            found = [word for word in known if self._storage.contains_word(hit.id, word)]
             coverage = len(found) / len(question.keywords)
             if coverage >= MIN_COVERAGE:
                 confidence = coverage * TEXT_TRUST * concept.confidence
                 answers.append(Answer(concept.content, confidence, concept.id))
                 texts.append(concept)
         if not answers:
-            unknown = [w for w in question.keywords if not self._storage.search_by_text(w, 1)]
-            missing = (
-                f"Nothing is known of {_listed(unknown)}."
-                if unknown
-                else f"No text tells of {_listed(question.keywords)} together."
-            )
+            missing = f"No text tells of {_listed(question.keywords)} together."
             return self._abstain(question, missing)
         # A stable sort: of equals the search's order holds.
         answers.sort(key=lambda answer: -round(answer.confidence, 6))

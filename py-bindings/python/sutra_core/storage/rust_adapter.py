@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import sutra_storage
-
 from sutra_core.graph.concepts import Association, Concept
 from sutra_core.storage.reader import KnowledgeReader, as_vector
 
