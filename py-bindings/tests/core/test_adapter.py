@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sutra_storage import SutraError
 
 from sutra_core.graph import Association, AssociationType, Concept
 from sutra_core.storage import RustStorageAdapter
+from sutra_storage import SutraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,12 +45,12 @@ def whole_concept(concept_id: str = "dog") -> Concept:
     )
 
 
-def test_a_concept_comes_back_whole(storage: RustStorageAdapter):
+def test_a_concept_comes_back_whole(storage: RustStorageAdapter) -> None:
     storage.add_concept(whole_concept(), axis(0))
     assert storage.get_concept("dog") == whole_concept()
 
 
-def test_a_concept_is_whole_after_reopening(tmp_path: Path):
+def test_a_concept_is_whole_after_reopening(tmp_path: Path) -> None:
     with RustStorageAdapter(tmp_path / "store", DIM) as storage:
         storage.add_concept(whole_concept(), axis(0))
     with RustStorageAdapter(tmp_path / "store", DIM) as storage:
@@ -60,19 +60,19 @@ def test_a_concept_is_whole_after_reopening(tmp_path: Path):
         assert vector.tobytes() == axis(0).tobytes()
 
 
-def test_an_unknown_concept_is_none(storage: RustStorageAdapter):
+def test_an_unknown_concept_is_none(storage: RustStorageAdapter) -> None:
     assert storage.get_concept("nothing") is None
     assert storage.get_embedding("nothing") is None
     assert not storage.has_concept("nothing")
 
 
-def test_a_concept_needs_no_vector(storage: RustStorageAdapter):
+def test_a_concept_needs_no_vector(storage: RustStorageAdapter) -> None:
     storage.add_concept(Concept("word", "only words"))
     assert storage.has_concept("word")
     assert storage.get_embedding("word") is None
 
 
-def test_adding_a_concept_again_replaces_it(storage: RustStorageAdapter):
+def test_adding_a_concept_again_replaces_it(storage: RustStorageAdapter) -> None:
     storage.add_concept(whole_concept(), axis(0))
     storage.add_concept(Concept("dog", "another content"), axis(1))
     found = storage.get_concept("dog")
@@ -82,7 +82,7 @@ def test_adding_a_concept_again_replaces_it(storage: RustStorageAdapter):
     assert storage.search_by_text("loyal") == []
 
 
-def test_a_deleted_concept_is_gone_with_its_associations(storage: RustStorageAdapter):
+def test_a_deleted_concept_is_gone_with_its_associations(storage: RustStorageAdapter) -> None:
     storage.add_concept(Concept("a", "first"), axis(0))
     storage.add_concept(Concept("b", "second"), axis(1))
     storage.add_association(Association("a", "b"))
@@ -94,14 +94,14 @@ def test_a_deleted_concept_is_gone_with_its_associations(storage: RustStorageAda
     assert [key for key, _ in storage.search_by_embedding(axis(1), 5)] == ["a"]
 
 
-def test_a_vector_of_another_dimension_is_refused(storage: RustStorageAdapter):
+def test_a_vector_of_another_dimension_is_refused(storage: RustStorageAdapter) -> None:
     with pytest.raises(SutraError):
         storage.add_concept(Concept("a", "first"), np.zeros(DIM + 1, dtype=np.float32))
     assert not storage.has_concept("a")
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_vector_that_is_not_finite_is_refused(storage: RustStorageAdapter, bad: float):
+def test_a_vector_that_is_not_finite_is_refused(storage: RustStorageAdapter, bad: float) -> None:
     vector = axis(0)
     vector[3] = bad
     with pytest.raises(SutraError):
@@ -110,9 +110,11 @@ def test_a_vector_that_is_not_finite_is_refused(storage: RustStorageAdapter, bad
         storage.search_by_embedding(vector, 1)
 
 
-def test_a_list_of_floats_is_a_vector(storage: RustStorageAdapter):
+def test_a_list_of_floats_is_a_vector(storage: RustStorageAdapter) -> None:
     storage.add_concept(Concept("a", "first"), [1.0, *[0.0] * (DIM - 1)])
-    assert storage.search_by_embedding([2.0, *[0.0] * (DIM - 1)], 1) == [("a", pytest.approx(1.0))]
+    [(found, score)] = storage.search_by_embedding([2.0, *[0.0] * (DIM - 1)], 1)
+    assert found == "a"
+    assert score == pytest.approx(1.0)
 
 
 def ends(storage: RustStorageAdapter) -> None:
@@ -120,7 +122,7 @@ def ends(storage: RustStorageAdapter) -> None:
         storage.add_concept(Concept(concept_id, f"concept {concept_id}"))
 
 
-def test_an_association_comes_back_whole(storage: RustStorageAdapter):
+def test_an_association_comes_back_whole(storage: RustStorageAdapter) -> None:
     ends(storage)
     association = Association(
         "a",
@@ -143,7 +145,7 @@ def test_an_association_comes_back_whole(storage: RustStorageAdapter):
 @pytest.mark.parametrize("relation", ["", "is_a", "hypernym", "chases", "before", "été"])
 def test_kind_and_relation_come_back(
     storage: RustStorageAdapter, kind: AssociationType, relation: str
-):
+) -> None:
     ends(storage)
     storage.add_association(Association("a", "b", kind, relation))
     found = storage.get_associations("a", "out")[0]
@@ -151,7 +153,7 @@ def test_kind_and_relation_come_back(
     assert found.attributes == {}
 
 
-def test_a_statement_and_its_denial_are_both_kept(storage: RustStorageAdapter):
+def test_a_statement_and_its_denial_are_both_kept(storage: RustStorageAdapter) -> None:
     ends(storage)
     storage.add_association(Association.of("a", "is_a", "b", confidence=0.5))
     storage.add_association(Association.of("a", "is_a", "b", negated=True, confidence=0.25))
@@ -163,7 +165,7 @@ def test_a_statement_and_its_denial_are_both_kept(storage: RustStorageAdapter):
     assert (denied.negated, denied.confidence, denied.relation) == (True, 0.25, "is_a")
 
 
-def test_several_relations_join_one_pair(storage: RustStorageAdapter):
+def test_several_relations_join_one_pair(storage: RustStorageAdapter) -> None:
     ends(storage)
     for relation in ("is_a", "chases", "before"):
         storage.add_association(Association.of("a", relation, "b"))
@@ -175,7 +177,7 @@ def test_several_relations_join_one_pair(storage: RustStorageAdapter):
     assert storage.get_neighbors("a") == ["b"]
 
 
-def test_adding_an_association_again_doubles_nothing(storage: RustStorageAdapter):
+def test_adding_an_association_again_doubles_nothing(storage: RustStorageAdapter) -> None:
     ends(storage)
     storage.add_association(Association("a", "b", weight=1.0))
     storage.add_association(Association("a", "b", weight=3.0))
@@ -185,20 +187,20 @@ def test_adding_an_association_again_doubles_nothing(storage: RustStorageAdapter
     assert found.weight == 3.0
 
 
-def test_an_association_needs_both_its_concepts(storage: RustStorageAdapter):
+def test_an_association_needs_both_its_concepts(storage: RustStorageAdapter) -> None:
     storage.add_concept(Concept("a", "first"))
     with pytest.raises(SutraError, match="missing"):
         storage.add_association(Association("a", "missing"))
     assert storage.get_neighbors("a") == []
 
 
-def test_an_unknown_association_is_none(storage: RustStorageAdapter):
+def test_an_unknown_association_is_none(storage: RustStorageAdapter) -> None:
     ends(storage)
     assert storage.get_association("a", "b", "is_a") is None
     assert storage.get_associations("nothing") == []
 
 
-def test_neighbors_follow_directions_and_relations(storage: RustStorageAdapter):
+def test_neighbors_follow_directions_and_relations(storage: RustStorageAdapter) -> None:
     ends(storage)
     storage.add_association(Association.of("a", "is_a", "b"))
     storage.add_association(Association.of("c", "chases", "a"))
@@ -209,7 +211,7 @@ def test_neighbors_follow_directions_and_relations(storage: RustStorageAdapter):
     assert storage.degree("a") == 2
 
 
-def test_associations_are_in_order_of_confidence(storage: RustStorageAdapter):
+def test_associations_are_in_order_of_confidence(storage: RustStorageAdapter) -> None:
     ends(storage)
     storage.add_association(Association.of("a", "is_a", "c", confidence=0.5))
     storage.add_association(Association.of("a", "is_a", "b", confidence=0.5))
@@ -218,7 +220,7 @@ def test_associations_are_in_order_of_confidence(storage: RustStorageAdapter):
     assert found == [("chases", "c"), ("is_a", "b"), ("is_a", "c")]
 
 
-def test_words_find_concepts(storage: RustStorageAdapter):
+def test_words_find_concepts(storage: RustStorageAdapter) -> None:
     storage.add_concept(Concept("plant", "Photosynthesis stores energy"))
     storage.add_concept(Concept("dog", "Dogs chase cats"))
     hits = storage.search_by_text("the energy of photosynthesis", 5)
@@ -228,7 +230,7 @@ def test_words_find_concepts(storage: RustStorageAdapter):
     assert not storage.contains_word("dog", "energy")
 
 
-def test_vectors_find_concepts_as_numpy_does(storage: RustStorageAdapter):
+def test_vectors_find_concepts_as_numpy_does(storage: RustStorageAdapter) -> None:
     rng = np.random.default_rng(3)
     rows = rng.normal(size=(50, DIM)).astype(np.float32)
     for at, row in enumerate(rows):
@@ -241,7 +243,7 @@ def test_vectors_find_concepts_as_numpy_does(storage: RustStorageAdapter):
     assert [score for _, score in hits] == pytest.approx(cosines[best], abs=1e-5)
 
 
-def test_hybrid_hits_name_their_legs(storage: RustStorageAdapter):
+def test_hybrid_hits_name_their_legs(storage: RustStorageAdapter) -> None:
     storage.add_concept(Concept("both", "a red apple"), axis(0))
     storage.add_concept(Concept("words", "another red thing"))
     storage.add_concept(Concept("vector", "unlike"), axis(0))
@@ -252,7 +254,7 @@ def test_hybrid_hits_name_their_legs(storage: RustStorageAdapter):
     assert hits["vector"].words is None
 
 
-def test_reachable_follows_chains_to_a_limit(storage: RustStorageAdapter):
+def test_reachable_follows_chains_to_a_limit(storage: RustStorageAdapter) -> None:
     ends(storage)
     storage.add_association(Association.of("a", "is_a", "b"))
     storage.add_association(Association.of("b", "is_a", "c"))
@@ -262,7 +264,7 @@ def test_reachable_follows_chains_to_a_limit(storage: RustStorageAdapter):
     assert storage.reachable(["a"], ["chases"], limit=10) == ["a"]
 
 
-def test_paths_name_their_steps(storage: RustStorageAdapter):
+def test_paths_name_their_steps(storage: RustStorageAdapter) -> None:
     ends(storage)
     storage.add_association(Association.of("a", "is_a", "b", confidence=0.5))
     storage.add_association(Association.of("c", "has", "b", confidence=0.5))
@@ -274,7 +276,7 @@ def test_paths_name_their_steps(storage: RustStorageAdapter):
     assert paths[0].confidence == 0.25
 
 
-def test_statement_types_leave_out_denials_and_mentions(storage: RustStorageAdapter):
+def test_statement_types_leave_out_denials_and_mentions(storage: RustStorageAdapter) -> None:
     ends(storage)
     storage.add_association(Association.of("a", "is_a", "b"))
     storage.add_association(Association.of("a", "is_a", "b", negated=True))
@@ -283,7 +285,7 @@ def test_statement_types_leave_out_denials_and_mentions(storage: RustStorageAdap
     assert storage.statement_types() == ["is_a"]
 
 
-def test_a_transaction_is_stored_whole(storage: RustStorageAdapter):
+def test_a_transaction_is_stored_whole(storage: RustStorageAdapter) -> None:
     with storage.transaction() as tx:
         tx.put_concept(Concept("a", "first"), axis(0))
         tx.put_concept(Concept("b", "second"), None)
@@ -293,7 +295,7 @@ def test_a_transaction_is_stored_whole(storage: RustStorageAdapter):
     assert storage.get_neighbors("a") == ["b"]
 
 
-def test_a_transaction_that_raises_stores_nothing(storage: RustStorageAdapter):
+def test_a_transaction_that_raises_stores_nothing(storage: RustStorageAdapter) -> None:
     def fail() -> None:
         with storage.transaction() as tx:
             tx.put_concept(Concept("a", "first"), axis(0))
@@ -306,18 +308,18 @@ def test_a_transaction_that_raises_stores_nothing(storage: RustStorageAdapter):
 
 
 @pytest.mark.parametrize("concept_id", ["a b", "été", "猫", "x" * 1024, "\x00", "'; DROP"])
-def test_any_id_is_an_id(storage: RustStorageAdapter, concept_id: str):
+def test_any_id_is_an_id(storage: RustStorageAdapter, concept_id: str) -> None:
     storage.add_concept(Concept(concept_id, "content"))
     assert storage.get_concept(concept_id) is not None
 
 
 @pytest.mark.parametrize("concept_id", ["x" * 1025, "\ud800"])
-def test_an_unfit_id_raises(storage: RustStorageAdapter, concept_id: str):
+def test_an_unfit_id_raises(storage: RustStorageAdapter, concept_id: str) -> None:
     with pytest.raises((SutraError, ValueError)):
         storage.add_concept(Concept(concept_id, "content"))
 
 
-def test_closing_twice_is_closing_once(tmp_path: Path):
+def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
     storage = RustStorageAdapter(tmp_path / "store", DIM)
     storage.close()
     storage.close()
@@ -325,7 +327,7 @@ def test_closing_twice_is_closing_once(tmp_path: Path):
         storage.has_concept("a")
 
 
-def test_save_and_repr(storage: RustStorageAdapter):
+def test_save_and_repr(storage: RustStorageAdapter) -> None:
     storage.add_concept(Concept("a", "first"))
     storage.save()
     assert "store" in repr(storage)

@@ -40,22 +40,22 @@ def truth(paths: list[ReasoningPath]) -> float:
     return total
 
 
-def test_nothing_is_no_confidence():
+def test_nothing_is_no_confidence() -> None:
     assert AGGREGATOR.confidence([]) == 0.0
 
 
-def test_a_chain_is_no_surer_than_each_of_its_links():
+def test_a_chain_is_no_surer_than_each_of_its_links() -> None:
     chain = path(("a", "leads_to", "b", 0.9), ("b", "causes", "c", 0.8))
     assert chain.confidence == pytest.approx(0.72)
     assert AGGREGATOR.confidence([chain]) == pytest.approx(0.72)
 
 
-def test_independent_paths_add_up():
+def test_independent_paths_add_up() -> None:
     paths = [path(("a", "is_a", "b", 0.5)), path(("a", "part_of", "b", 0.5))]
     assert AGGREGATOR.confidence(paths) == pytest.approx(0.75)
 
 
-def test_a_shared_statement_counts_once():
+def test_a_shared_statement_counts_once() -> None:
     shared = ("a", "is_a", "b", 0.5)
     paths = [
         path(shared, ("b", "is_a", "c", 1.0), ("c", "is_a", "z", 1.0)),
@@ -64,7 +64,7 @@ def test_a_shared_statement_counts_once():
     assert AGGREGATOR.confidence(paths) == pytest.approx(0.5)
 
 
-def test_two_names_of_one_statement_count_once():
+def test_two_names_of_one_statement_count_once() -> None:
     backwards = Association.of("b", "hyponym", "a", confidence=0.5)
     other = ReasoningPath(("a", "b"), (backwards,), (False,), ("a", "b"))
     paths = [path(("a", "hypernym", "b", 0.5)), path(("a", "is_a", "b", 0.5)), other]
@@ -72,7 +72,7 @@ def test_two_names_of_one_statement_count_once():
     assert len(AGGREGATOR.rank(paths)) == 1
 
 
-def test_consensus_is_the_probability_that_a_path_holds():
+def test_consensus_is_the_probability_that_a_path_holds() -> None:
     rng = random.Random(11)
     for _ in range(60):
         paths = []
@@ -89,12 +89,12 @@ def test_consensus_is_the_probability_that_a_path_holds():
         assert found <= 1.0
 
 
-def test_more_paths_than_are_counted_stay_in_range():
+def test_more_paths_than_are_counted_stay_in_range() -> None:
     paths = [path(("a", f"r{at}", "b", 0.9)) for at in range(MAX_PATHS * 3)]
     assert 0.99 < AGGREGATOR.confidence(paths) <= 1.0
 
 
-def test_ranking_does_not_depend_on_the_order_given():
+def test_ranking_does_not_depend_on_the_order_given() -> None:
     paths = [
         path(("a", "is_a", "b", 0.5)),
         path(("a", "is_a", "c", 0.5)),
@@ -107,7 +107,7 @@ def test_ranking_does_not_depend_on_the_order_given():
     assert [one.concept_ids[-1] for one in expected] == ["d", "b", "c", "c"]
 
 
-def test_a_path_is_told_in_words():
+def test_a_path_is_told_in_words() -> None:
     chain = path(("dog", "is_a", "mammal", 1.0), ("mammal", "is_a", "animal", 1.0))
     assert chain.describe() == "dog is a kind of mammal, which is a kind of animal"
     part = Association.of("car", "has", "wheel")
@@ -131,21 +131,21 @@ def evidence(concept: str, source: str | None, confidence: float) -> Evidence:
     )
 
 
-def test_sources_that_agree_make_a_statement_surer():
+def test_sources_that_agree_make_a_statement_surer() -> None:
     one, other = evidence("t1", "a.txt", 0.5), evidence("t2", "b.txt", 0.5)
     assert confidence_of([one]) == 0.5
     assert confidence_of([one, other]) == 0.75
     assert confidence_of([]) == 0.0
 
 
-def test_a_source_that_repeats_itself_does_not():
+def test_a_source_that_repeats_itself_does_not() -> None:
     one, other = evidence("t1", "a.txt", 0.5), evidence("t2", "a.txt", 0.4)
     assert confidence_of([one, other]) == 0.5
     nameless = [evidence("t1", None, 0.5), evidence("t2", None, 0.5)]
     assert confidence_of(nameless) == 0.5
 
 
-def test_evidence_is_a_set_of_bounded_size():
+def test_evidence_is_a_set_of_bounded_size() -> None:
     many = [evidence(f"t{at}", f"s{at}", 0.1 + at / 1000) for at in range(MAX_EVIDENCE * 2)]
     shuffled = random.Random(5).sample(many, len(many))
     assert merged(many, many[:3]) == merged([], shuffled)

@@ -20,7 +20,7 @@ from sutra_core.reasoning import ReasoningEngine
 SLICE = Path(__file__).resolve().parents[3] / "examples" / "wordnet-slice"
 
 
-def test_the_demonstration_passes(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_the_demonstration_passes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert demo.main([str(SLICE), "--store", str(tmp_path / "store")]) == 0
     shown = capfd.readouterr().out
     assert "All checks passed." in shown
@@ -37,18 +37,18 @@ def write(folder: Path, concepts: list[object], associations: str = "") -> Path:
     return folder
 
 
-def test_a_folder_without_answers_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_a_folder_without_answers_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder = write(tmp_path, [{"id": "x", "words": ["thing"], "gloss": "anything"}])
     assert demo.main([str(folder)]) == 1
     assert "FAILED: Is a dog an animal?" in capfd.readouterr().err
 
 
-def test_a_missing_folder_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_a_missing_folder_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert demo.main([str(tmp_path / "none")]) == 1
     assert "concepts.jsonl" in capfd.readouterr().err
 
 
-def test_rows_that_repeat_are_passed_over(tmp_path: Path):
+def test_rows_that_repeat_are_passed_over(tmp_path: Path) -> None:
     rows = "a\tb\thypernym\na\tb\thypernym\nb\ta\thyponym\n"
     concepts: list[object] = [
         {"id": key, "words": [key], "gloss": f"the {key}"} for key in ("a", "b")
@@ -67,12 +67,14 @@ def test_rows_that_repeat_are_passed_over(tmp_path: Path):
         ([], "a\tb", "associations.tsv:1"),
     ],
 )
-def test_a_bad_line_is_named(tmp_path: Path, concepts: list[object], associations: str, place: str):
+def test_a_bad_line_is_named(
+    tmp_path: Path, concepts: list[object], associations: str, place: str
+) -> None:
     with pytest.raises(DataError, match=place):
         WordNet.read(write(tmp_path, concepts, associations))
 
 
-def test_an_interrupt_ends_cleanly(tmp_path: Path):
+def test_an_interrupt_ends_cleanly(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sutra_core.demo", str(SLICE), "--store", str(tmp_path / "s")]
     with subprocess.Popen(  # noqa: S603
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -96,7 +98,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere():
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere() -> None:
     plain, watched = io.StringIO(), Terminal()
     for stream in (plain, watched):
         with Progress("stored", 1_000, stream) as progress:

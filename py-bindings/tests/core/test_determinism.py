@@ -44,7 +44,7 @@ def answers(engine: ReasoningEngine) -> list[Any]:
     ]
 
 
-def test_answers_survive_two_reopenings(tmp_path: Path):
+def test_answers_survive_two_reopenings(tmp_path: Path) -> None:
     with ReasoningEngine(tmp_path / "store") as engine:
         engine.learn_batch(TEXTS)
         expected = answers(engine)
@@ -54,7 +54,7 @@ def test_answers_survive_two_reopenings(tmp_path: Path):
             assert answers(engine) == expected
 
 
-def test_proofs_are_the_same_after_reopening(tmp_path: Path):
+def test_proofs_are_the_same_after_reopening(tmp_path: Path) -> None:
     with ReasoningEngine(tmp_path / "store") as engine:
         engine.learn_batch(TEXTS)
         expected = [engine.ask(question).proof for question in QUESTIONS]
@@ -62,7 +62,7 @@ def test_proofs_are_the_same_after_reopening(tmp_path: Path):
         assert [engine.ask(question).proof for question in QUESTIONS] == expected
 
 
-def test_answers_do_not_depend_on_the_order_of_the_sources(tmp_path: Path):
+def test_answers_do_not_depend_on_the_order_of_the_sources(tmp_path: Path) -> None:
     orders = [TEXTS, TEXTS[::-1], TEXTS[4:] + TEXTS[:4], sorted(TEXTS, key=str)]
     found = []
     for number, order in enumerate(orders):
@@ -72,7 +72,7 @@ def test_answers_do_not_depend_on_the_order_of_the_sources(tmp_path: Path):
     assert all(one == other for one, other in itertools.pairwise(found))
 
 
-def test_answers_do_not_depend_on_batches(tmp_path: Path):
+def test_answers_do_not_depend_on_batches(tmp_path: Path) -> None:
     with (
         ReasoningEngine(tmp_path / "one") as one,
         ReasoningEngine(tmp_path / "batch") as batch,
@@ -95,7 +95,7 @@ print(json.dumps([ids, [[a.primary_answer, a.confidence, a.explanation] for a in
 """
 
 
-def test_answers_do_not_depend_on_the_hash_seed(tmp_path: Path):
+def test_answers_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
     outputs = set()
     for seed in ("0", "1", "17", "4294967295"):
         command = [sys.executable, "-c", ASK, str(tmp_path / seed)]

@@ -49,7 +49,7 @@ def learn_until_killed(store: Path, how: str, acknowledged: int) -> int:
 @pytest.mark.parametrize(("how", "size"), [("batch", 40), ("single", 1)])
 def test_every_acknowledged_text_is_there_whole(
     tmp_path: Path, how: str, size: int, acknowledged: int
-):
+) -> None:
     count = learn_until_killed(tmp_path / "store", how, acknowledged)
     with ReasoningEngine(tmp_path / "store") as engine:
         for number in range(count + 2):
@@ -69,7 +69,7 @@ def test_every_acknowledged_text_is_there_whole(
         assert engine.ask("Is a last text a text?").primary_answer == "Yes"
 
 
-def test_a_killed_writer_leaves_whole_batches(tmp_path: Path):
+def test_a_killed_writer_leaves_whole_batches(tmp_path: Path) -> None:
     store = tmp_path / "store"
     acknowledged = crash.kill_a_writer(store, 0, 3)
     assert acknowledged >= 3
@@ -79,7 +79,7 @@ def test_a_killed_writer_leaves_whole_batches(tmp_path: Path):
         assert (remains.lost, remains.torn) == ((), ())
 
 
-def test_the_look_sees_what_is_missing(tmp_path: Path):
+def test_the_look_sees_what_is_missing(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with RustStorageAdapter(store, 1) as storage:
         for number in range(3):
@@ -96,7 +96,7 @@ def test_the_look_sees_what_is_missing(tmp_path: Path):
         assert (remains.whole, remains.lost, remains.torn) == (1, (1,), (2,))
 
 
-def test_a_writer_that_cannot_start_is_told(tmp_path: Path):
+def test_a_writer_that_cannot_start_is_told(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a store")
     with pytest.raises(crash.WriterError, match="0 batches"):

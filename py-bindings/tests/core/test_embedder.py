@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sutra_storage import SutraError
 
 from sutra_core.errors import ModelNotFoundError
 from sutra_core.nlp import Embedder, StaticEmbedder, choose_embedder, embedder
 from sutra_core.nlp.embedder import embed_in_batches
 from sutra_core.reasoning import ReasoningEngine
+from sutra_storage import SutraError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_likeness_of_meaning_is_likeness_of_vectors():
+def test_likeness_of_meaning_is_likeness_of_vectors() -> None:
     own = StaticEmbedder()
     vectors = own.embed_documents(["a dog", "a wolf", "an unpaid invoice"])
     assert vectors.shape == (3, own.dim)
@@ -29,13 +29,13 @@ def test_likeness_of_meaning_is_likeness_of_vectors():
     assert isinstance(own, Embedder)
 
 
-def test_no_text_has_no_likeness():
+def test_no_text_has_no_likeness() -> None:
     own = StaticEmbedder()
     assert not own.embed_documents(["", "\x00"]).any()
     assert own.embed_documents([]).shape == (0, own.dim)
 
 
-def test_batches_change_no_bit():
+def test_batches_change_no_bit() -> None:
     own = StaticEmbedder()
     texts = [f"text number {at} about dogs" for at in range(50)]
     whole = own.embed_documents(texts)
@@ -45,7 +45,7 @@ def test_batches_change_no_bit():
 
 def test_a_missing_model_is_an_error_that_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     with pytest.raises(ModelNotFoundError, match="no embedding model"):
         StaticEmbedder(tmp_path / "missing.bin")
     monkeypatch.setattr(embedder, "MODEL_FILE", "missing.bin")
@@ -57,14 +57,14 @@ def test_a_missing_model_is_an_error_that_says_what_to_do(
         engine.learn("Dogs bark.")
 
 
-def test_a_damaged_model_is_refused(tmp_path: Path):
+def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
     bad = tmp_path / "bad.bin"
     bad.write_bytes(b"not a model" * 100)
     with pytest.raises(ValueError):  # noqa: PT011  # the message is the binding's
         StaticEmbedder(bad)
 
 
-def test_none_is_chosen_by_name():
+def test_none_is_chosen_by_name() -> None:
     assert choose_embedder("none") is None
     assert isinstance(choose_embedder(None), StaticEmbedder)
     own = StaticEmbedder()

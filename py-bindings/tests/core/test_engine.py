@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sutra_storage import SutraError
 
 from sutra_core.errors import EmbedderMismatchError, TextError
 from sutra_core.graph import Association, AssociationType, Concept
@@ -20,12 +19,15 @@ from sutra_core.learning.writer import MAX_TEXT_CHARS
 from sutra_core.nlp import StaticEmbedder
 from sutra_core.reasoning import ReasoningEngine
 from sutra_core.reasoning.result import UNKNOWN
+from sutra_storage import SutraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from sutra_core.reasoning.engine import Item
 
     Learn = Callable[..., ReasoningEngine]
 
@@ -48,7 +50,7 @@ def statements(engine: ReasoningEngine, name: str) -> list[Association]:
 # --- Answers -------------------------------------------------------------------------------------
 
 
-def test_a_text_in_other_words_answers(learned: Learn):
+def test_a_text_in_other_words_answers(learned: Learn) -> None:
     text = "Photosynthesis converts sunlight into chemical energy in plants."
     engine = learned(text, *DOGS, *CHAIN)
     answer = engine.ask("How do plants make energy?")
@@ -57,7 +59,7 @@ def test_a_text_in_other_words_answers(learned: Learn):
     assert answer.proof["evidence"][0]["id"] == text_id(text)
 
 
-def test_kinds_of_kinds_are_kinds(learned: Learn):
+def test_kinds_of_kinds_are_kinds(learned: Learn) -> None:
     engine = learned(*DOGS)
     answer = engine.ask("Is a dog an animal?")
     assert answer.primary_answer == "Yes"
@@ -67,7 +69,7 @@ def test_kinds_of_kinds_are_kinds(learned: Learn):
     assert engine.ask("Are dogs animals?").primary_answer == "Yes"
 
 
-def test_what_does_not_follow_is_unknown(learned: Learn):
+def test_what_does_not_follow_is_unknown(learned: Learn) -> None:
     engine = learned(*DOGS, "An oak is a plant.")
     for question in ("Is a dog a plant?", "Is an animal a dog?", "Is a mammal a dog?"):
         answer = engine.ask(question)
@@ -76,7 +78,7 @@ def test_what_does_not_follow_is_unknown(learned: Learn):
         assert answer.supporting_paths == ()
 
 
-def test_a_denial_of_the_kind_denies_all_under_it(learned: Learn):
+def test_a_denial_of_the_kind_denies_all_under_it(learned: Learn) -> None:
     engine = learned(*DOGS, "An oak is a plant.", "No animal is a plant.")
     for question in ("Is a dog a plant?", "Is an animal a plant?", "Is a dog an oak?"):
         answer = engine.ask(question)
@@ -85,7 +87,7 @@ def test_a_denial_of_the_kind_denies_all_under_it(learned: Learn):
     assert engine.ask("Is a dog an animal?").primary_answer == "Yes"
 
 
-def test_a_cause_is_learned(learned: Learn):
+def test_a_cause_is_learned(learned: Learn) -> None:
     engine = learned("High blood pressure causes cardiovascular disease.")
     found = statements(engine, "high blood pressure")
     assert [(a.type, a.target_id) for a in found] == [
@@ -98,7 +100,7 @@ def test_a_cause_is_learned(learned: Learn):
     )
 
 
-def test_confidence_falls_along_a_chain(learned: Learn):
+def test_confidence_falls_along_a_chain(learned: Learn) -> None:
     engine = learned(*CHAIN)
     answer = engine.ask("Does deforestation cause deaths?")
     path = answer.supporting_paths[0]
@@ -109,7 +111,7 @@ def test_confidence_falls_along_a_chain(learned: Learn):
     assert engine.ask("Do deaths cause deforestation?").abstained
 
 
-def test_a_contradiction_is_reported_with_both_sources(learned: Learn):
+def test_a_contradiction_is_reported_with_both_sources(learned: Learn) -> None:
     engine = learned(("A whale is a fish.", "old.txt"), ("A whale is not a fish.", "new.txt"))
     answer = engine.ask("Is a whale a fish?")
     assert answer.abstained
@@ -118,7 +120,7 @@ def test_a_contradiction_is_reported_with_both_sources(learned: Learn):
     assert answer.contradicting_paths
 
 
-def test_the_better_supported_side_of_a_contradiction_wins(learned: Learn):
+def test_the_better_supported_side_of_a_contradiction_wins(learned: Learn) -> None:
     engine = learned(
         ("A whale is a fish.", "old.txt"),
         ("A whale is not a fish.", "new.txt"),
@@ -130,7 +132,7 @@ def test_the_better_supported_side_of_a_contradiction_wins(learned: Learn):
     assert "although" in answer.explanation
 
 
-def test_inverse_relations_answer_each_other(learned: Learn):
+def test_inverse_relations_answer_each_other(learned: Learn) -> None:
     engine = learned("A car has an engine.", "A piston is part of an engine.")
     for question in (
         "Is an engine part of a car?",
@@ -157,19 +159,19 @@ def test_inverse_relations_answer_each_other(learned: Learn):
         ),
     ],
 )
-def test_the_thing_asked_for(learned: Learn, text: str, question: str, expected: str):
+def test_the_thing_asked_for(learned: Learn, text: str, question: str, expected: str) -> None:
     engine = learned(text, *DOGS)
     assert engine.ask(question).primary_answer == expected
 
 
-def test_all_things_asked_for_are_given(learned: Learn):
+def test_all_things_asked_for_are_given(learned: Learn) -> None:
     engine = learned("Smoking causes cancer.", "Smoking causes bad breath.", "Rain causes floods.")
     answer = engine.ask("What does smoking cause?")
     found = {answer.primary_answer, *(a.text for a in answer.alternative_answers)}
     assert found == {"cancer", "bad breath"}
 
 
-def test_connections_go_either_way(learned: Learn):
+def test_connections_go_either_way(learned: Learn) -> None:
     engine = learned("A wheel is part of a car.", "A car has an engine.")
     answer = engine.ask("How are a wheel and an engine connected?")
     assert answer.supporting_paths[0].labels == ("wheel", "car", "engine")
@@ -177,7 +179,7 @@ def test_connections_go_either_way(learned: Learn):
     assert engine.ask("How are a wheel and a dog connected?").abstained
 
 
-def test_denials_connect_nothing(learned: Learn):
+def test_denials_connect_nothing(learned: Learn) -> None:
     engine = learned("No animal is a plant.")
     assert engine.ask("How are an animal and a plant connected?").abstained
 
@@ -195,19 +197,19 @@ def test_denials_connect_nothing(learned: Learn):
         "?!",
     ],
 )
-def test_what_is_unknown_is_not_answered(learned: Learn, question: str):
+def test_what_is_unknown_is_not_answered(learned: Learn, question: str) -> None:
     answer = learned(*DOGS).ask(question)
     assert (answer.primary_answer, answer.confidence) == (UNKNOWN, 0.0)
     assert answer.alternative_answers == ()
     assert answer.explanation.startswith(UNKNOWN)
 
 
-def test_an_empty_store_knows_nothing(engine: ReasoningEngine):
+def test_an_empty_store_knows_nothing(engine: ReasoningEngine) -> None:
     assert engine.ask("Is a dog an animal?").abstained
     assert engine.search_concepts("dog") == []
 
 
-def test_limits_hold(learned: Learn):
+def test_limits_hold(learned: Learn) -> None:
     engine = learned(*CHAIN)
     assert engine.reason("Does deforestation cause deaths?", max_hops=2).abstained
     with pytest.raises(ValueError, match="at least 1"):
@@ -217,7 +219,7 @@ def test_limits_hold(learned: Learn):
 # --- Explanations and proofs ---------------------------------------------------------------------
 
 
-def test_a_proof_is_json_and_names_what_it_rests_on(learned: Learn):
+def test_a_proof_is_json_and_names_what_it_rests_on(learned: Learn) -> None:
     engine = learned(*((text, "zoology.txt") for text in DOGS))
     answer = engine.ask("Is a dog an animal?")
     proof = json.loads(json.dumps(answer.proof))
@@ -236,14 +238,14 @@ def test_a_proof_is_json_and_names_what_it_rests_on(learned: Learn):
         assert concept.content[start:end] == text
 
 
-def test_an_explanation_names_path_sentence_and_source(learned: Learn):
+def test_an_explanation_names_path_sentence_and_source(learned: Learn) -> None:
     engine = learned(*((text, "zoology.txt") for text in DOGS))
     told = engine.explain("Is a dog an animal?")
     assert "dog is a kind of mammal, which is a kind of animal" in told
     assert '"A dog is a mammal." [zoology.txt]' in told
 
 
-def test_spans_point_into_a_text_of_several_sentences(learned: Learn):
+def test_spans_point_into_a_text_of_several_sentences(learned: Learn) -> None:
     text = "Überall blühen Blumen — 猫. Rain causes floods. Floods cause damage."
     engine = learned(text)
     evidence = evidence_of(statements(engine, "flood")[0].attributes)[0]
@@ -254,7 +256,7 @@ def test_spans_point_into_a_text_of_several_sentences(learned: Learn):
 # --- Learning ------------------------------------------------------------------------------------
 
 
-def test_learning_again_strengthens_and_doubles_nothing(engine: ReasoningEngine):
+def test_learning_again_strengthens_and_doubles_nothing(engine: ReasoningEngine) -> None:
     first = engine.learn(DOGS[0], source="a.txt")
     before = engine.stats()
     association = statements(engine, "dog")[0]
@@ -276,7 +278,7 @@ def test_learning_again_strengthens_and_doubles_nothing(engine: ReasoningEngine)
     assert kept.tobytes() == vector.tobytes()
 
 
-def test_another_source_makes_it_surer(engine: ReasoningEngine):
+def test_another_source_makes_it_surer(engine: ReasoningEngine) -> None:
     first = engine.learn(DOGS[0], source="b.txt")
     before = statements(engine, "dog")[0].confidence
     assert engine.learn(DOGS[0], source="a.txt") == first
@@ -288,9 +290,9 @@ def test_another_source_makes_it_surer(engine: ReasoningEngine):
     assert (concept.source, concept.attributes["sources"]) == ("a.txt", ["a.txt", "b.txt"])
 
 
-def test_a_batch_gives_ids_in_order_and_learns_repeats_once(engine: ReasoningEngine):
+def test_a_batch_gives_ids_in_order_and_learns_repeats_once(engine: ReasoningEngine) -> None:
     done: list[int] = []
-    items = [*DOGS, (DOGS[0], "zoology.txt"), Lesson("Cats purr.", category="pets")]
+    items: list[Item] = [*DOGS, (DOGS[0], "zoology.txt"), Lesson("Cats purr.", category="pets")]
     ids = engine.learn_batch(items, progress=done.append)
     assert ids == [text_id(DOGS[0]), text_id(DOGS[1]), text_id(DOGS[0]), text_id("Cats purr.")]
     assert done == [4]
@@ -300,7 +302,7 @@ def test_a_batch_gives_ids_in_order_and_learns_repeats_once(engine: ReasoningEng
     assert len(statements(engine, "dog")) == 1
 
 
-def test_a_batch_of_many_is_several_transactions(engine: ReasoningEngine):
+def test_a_batch_of_many_is_several_transactions(engine: ReasoningEngine) -> None:
     done: list[int] = []
     texts = [f"Item {at} is a thing." for at in range(2_500)]
     ids = engine.learn_batch(iter(texts), progress=done.append)
@@ -309,7 +311,9 @@ def test_a_batch_of_many_is_several_transactions(engine: ReasoningEngine):
     assert engine.stats()["total_vectors"] == 2_500
 
 
-def test_a_batch_with_a_bad_text_keeps_what_came_before_its_transaction(engine: ReasoningEngine):
+def test_a_batch_with_a_bad_text_keeps_what_came_before_its_transaction(
+    engine: ReasoningEngine,
+) -> None:
     texts = [f"Item {at} is a thing." for at in range(1_000)]
     with pytest.raises(TextError):
         engine.learn_batch([*texts, "A last thing.", ""])
@@ -317,7 +321,7 @@ def test_a_batch_with_a_bad_text_keeps_what_came_before_its_transaction(engine: 
     assert engine.get_concept(text_id("A last thing.")) is None
 
 
-def test_a_chosen_id_is_kept(engine: ReasoningEngine):
+def test_a_chosen_id_is_kept(engine: ReasoningEngine) -> None:
     assert engine.learn("Dogs bark.", concept_id="bark") == "bark"
     assert engine.learn("Dogs bark.", concept_id="bark") == "bark"
     with pytest.raises(ValueError, match="another text"):
@@ -327,7 +331,7 @@ def test_a_chosen_id_is_kept(engine: ReasoningEngine):
 
 
 @pytest.mark.parametrize("text", ["", "   \n\t", "\ud800 half", "x" * (MAX_TEXT_CHARS + 1)])
-def test_an_unfit_text_raises_and_stores_nothing(engine: ReasoningEngine, text: str):
+def test_an_unfit_text_raises_and_stores_nothing(engine: ReasoningEngine, text: str) -> None:
     with pytest.raises(TextError):
         engine.learn(text)
     with pytest.raises(TextError):
@@ -337,7 +341,7 @@ def test_an_unfit_text_raises_and_stores_nothing(engine: ReasoningEngine, text: 
     assert engine.stats()["total_concepts"] == 0
 
 
-def test_a_text_is_a_str(engine: ReasoningEngine):
+def test_a_text_is_a_str(engine: ReasoningEngine) -> None:
     with pytest.raises(TypeError, match="bytes"):
         engine.learn(b"bytes")  # type: ignore[arg-type]
 
@@ -356,7 +360,9 @@ def test_a_text_is_a_str(engine: ReasoningEngine):
         "x" * 50_000,
     ],
 )
-def test_hostile_texts_are_learned_or_refused_but_bounded(engine: ReasoningEngine, text: str):
+def test_hostile_texts_are_learned_or_refused_but_bounded(
+    engine: ReasoningEngine, text: str
+) -> None:
     concept_id = engine.learn(text)
     found = engine.get_concept(concept_id)
     assert found is not None
@@ -367,13 +373,13 @@ def test_hostile_texts_are_learned_or_refused_but_bounded(engine: ReasoningEngin
 @pytest.mark.parametrize(
     "unit", ["a, b, c and d cause e, f, g, h, i and ", "cats cause dogs ", "is a dog has a cat "]
 )
-def test_a_hundred_words_give_under_150_associations(engine: ReasoningEngine, unit: str):
+def test_a_hundred_words_give_under_150_associations(engine: ReasoningEngine, unit: str) -> None:
     words = (unit * 100).split()[:100]
     engine.learn(" ".join(words))
     assert engine.stats()["total_edges"] < 150
 
 
-def test_an_extractor_reads_bounded_names():
+def test_an_extractor_reads_bounded_names() -> None:
     reading = AssociationExtractor().read("A " + "very" * 400 + " is a dog. A cat is a pet.")
     assert all(len(name) <= 512 for name in reading.names)
     assert [s.subject for s in reading.statements] == ["cat"]
@@ -395,7 +401,7 @@ def animals(engine: ReasoningEngine) -> None:
     assert engine.add_concepts(concepts, links) == 5
 
 
-def test_given_concepts_are_found_by_every_name(engine: ReasoningEngine):
+def test_given_concepts_are_found_by_every_name(engine: ReasoningEngine) -> None:
     animals(engine)
     answer = engine.ask("Is a hound an animal?")
     assert answer.primary_answer == "Yes"
@@ -404,7 +410,7 @@ def test_given_concepts_are_found_by_every_name(engine: ReasoningEngine):
     assert engine.ask("Is a sausage an animal?").abstained
 
 
-def test_the_sense_of_which_most_is_known_comes_first(engine: ReasoningEngine):
+def test_the_sense_of_which_most_is_known_comes_first(engine: ReasoningEngine) -> None:
     animals(engine)
     answer = engine.ask("What is a dog?")
     assert answer.primary_answer == "dog, hound: a pet"
@@ -412,14 +418,14 @@ def test_the_sense_of_which_most_is_known_comes_first(engine: ReasoningEngine):
     assert answer.confidence + answer.alternative_answers[0].confidence == pytest.approx(1.0)
 
 
-def test_concepts_put_without_names_are_found_by_their_words(engine: ReasoningEngine):
+def test_concepts_put_without_names_are_found_by_their_words(engine: ReasoningEngine) -> None:
     engine.storage.add_concept(
         Concept("x", "beagle: a small hound", attributes={"words": ["beagle"]})
     )
     assert engine.ask("What is a beagle?").primary_answer == "beagle: a small hound"
 
 
-def test_an_association_by_hand_is_used(engine: ReasoningEngine):
+def test_an_association_by_hand_is_used(engine: ReasoningEngine) -> None:
     animals(engine)
     engine.storage.add_concept(Concept("n4", "thing", attributes={"words": ["thing"]}))
     association = engine.add_association(
@@ -435,7 +441,7 @@ def test_an_association_by_hand_is_used(engine: ReasoningEngine):
         engine.add_association("n3", "n4", "no kind")
 
 
-def test_reserved_ids_are_refused(engine: ReasoningEngine):
+def test_reserved_ids_are_refused(engine: ReasoningEngine) -> None:
     with pytest.raises(TextError, match="reserved"):
         engine.add_concepts([Concept("name:dog", "dog")])
     assert engine.stats()["total_concepts"] == 0
@@ -444,7 +450,7 @@ def test_reserved_ids_are_refused(engine: ReasoningEngine):
 # --- Search --------------------------------------------------------------------------------------
 
 
-def test_hits_name_their_legs_and_find_texts_only(learned: Learn):
+def test_hits_name_their_legs_and_find_texts_only(learned: Learn) -> None:
     engine = learned("Dogs bark at night.", "Wolves howl at the moon.", "Invoices are due.")
     hits = engine.search_concepts("a barking dog", limit=2)
     assert hits[0].content == "Dogs bark at night."
@@ -453,7 +459,7 @@ def test_hits_name_their_legs_and_find_texts_only(learned: Learn):
     assert all(hit.id.startswith("text:") for hit in engine.search_concepts("dog", limit=50))
 
 
-def test_without_an_embedder_words_search(tmp_path: Path):
+def test_without_an_embedder_words_search(tmp_path: Path) -> None:
     with ReasoningEngine(tmp_path / "store", embedder="none") as engine:
         engine.learn("Dogs bark at night.")
         hits = engine.search_concepts("bark")
@@ -466,22 +472,22 @@ def test_without_an_embedder_words_search(tmp_path: Path):
 
 
 class Toy:
-    """An embedder of two components, all ones."""
+    """An embedder of two equal components."""
 
     def __init__(self, model_id: str, shape: int = 2) -> None:
         """Name the model, and say how many components it really returns."""
         self.model_id, self.dim, self._shape = model_id, 2, shape
 
     def embed_documents(self, texts: list[str]) -> NDArray[np.float32]:
-        """Return a row of ones for each text."""
-        return np.ones((len(texts), self._shape), dtype=np.float32)
+        """Return a row for each text."""
+        return np.stack([self.embed_query(text) for text in texts])
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """Return the row that a document would get."""
-        return self.embed_documents([text])[0]
+        return np.full(self._shape, 1.0 + len(text), dtype=np.float32)
 
 
-def test_a_store_refuses_another_embedder(tmp_path: Path):
+def test_a_store_refuses_another_embedder(tmp_path: Path) -> None:
     with ReasoningEngine(tmp_path / "store", embedder=Toy("one")) as engine:
         engine.learn("Dogs bark.")
     with pytest.raises(EmbedderMismatchError, match=r"'one'.*'two'"):
@@ -492,7 +498,7 @@ def test_a_store_refuses_another_embedder(tmp_path: Path):
         assert engine.search_concepts("bark")
 
 
-def test_the_first_to_write_claims_the_store(tmp_path: Path):
+def test_the_first_to_write_claims_the_store(tmp_path: Path) -> None:
     with (
         ReasoningEngine(tmp_path / "store", embedder=Toy("one")) as one,
         ReasoningEngine(tmp_path / "store", embedder=Toy("two")) as two,
@@ -503,21 +509,21 @@ def test_the_first_to_write_claims_the_store(tmp_path: Path):
         assert two.get_concept(text_id("Cats purr.")) is None
 
 
-def test_an_embedder_that_lies_about_its_shape_is_refused(tmp_path: Path):
+def test_an_embedder_that_lies_about_its_shape_is_refused(tmp_path: Path) -> None:
     with ReasoningEngine(tmp_path / "store", embedder=Toy("liar", shape=3)) as engine:
         with pytest.raises(ValueError, match="shape"):
             engine.learn("Dogs bark.")
         assert engine.stats()["total_concepts"] == 0
 
 
-def test_what_is_no_embedder_is_refused(tmp_path: Path):
+def test_what_is_no_embedder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="no embedder"):
         ReasoningEngine(tmp_path / "store", embedder=object())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="minilm"):
         ReasoningEngine(tmp_path / "store", embedder="minilm")  # type: ignore[arg-type]
 
 
-def test_the_store_remembers_its_model(engine: ReasoningEngine):
+def test_the_store_remembers_its_model(engine: ReasoningEngine) -> None:
     engine.learn("Dogs bark.")
     record = engine.get_concept(EMBEDDER_ID)
     assert record is not None
@@ -528,7 +534,7 @@ def test_the_store_remembers_its_model(engine: ReasoningEngine):
 # --- The three calls -----------------------------------------------------------------------------
 
 
-def test_hybrid_ai_learns_searches_and_asks(tmp_path: Path):
+def test_hybrid_ai_learns_searches_and_asks(tmp_path: Path) -> None:
     with HybridAI(tmp_path / "store") as ai:
         concept_id = ai.learn(DOGS[0], "zoology.txt", "animals")
         ai.learn(DOGS[1])
@@ -538,7 +544,7 @@ def test_hybrid_ai_learns_searches_and_asks(tmp_path: Path):
     ai.close()
 
 
-def test_a_closed_engine_raises(tmp_path: Path):
+def test_a_closed_engine_raises(tmp_path: Path) -> None:
     engine = ReasoningEngine(tmp_path / "store")
     engine.close()
     engine.close()

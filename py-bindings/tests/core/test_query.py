@@ -25,7 +25,7 @@ PROCESSOR = QueryProcessor()
         ("Can stress lead to insomnia?", ("stress", "leads_to", "insomnia")),
     ],
 )
-def test_yes_no_questions(question: str, expected: tuple[str, str, str]):
+def test_yes_no_questions(question: str, expected: tuple[str, str, str]) -> None:
     found = PROCESSOR.analyze(question)
     assert found.kind is QuestionKind.YES_NO
     first = found.readings[0]
@@ -46,7 +46,7 @@ def test_yes_no_questions(question: str, expected: tuple[str, str, str]):
         ("Why do landslides happen?", (None, "causes", "landslide")),
     ],
 )
-def test_questions_for_one_end(question: str, expected: tuple[str | None, str, str | None]):
+def test_questions_for_one_end(question: str, expected: tuple[str | None, str, str | None]) -> None:
     found = PROCESSOR.analyze(question)
     assert found.kind is QuestionKind.THING
     readings = [(r.subject, r.relation, r.object) for r in found.readings]
@@ -64,7 +64,7 @@ def test_questions_for_one_end(question: str, expected: tuple[str | None, str, s
         "how are wheels and cars linked to each other",
     ],
 )
-def test_connections(question: str):
+def test_connections(question: str) -> None:
     found = PROCESSOR.analyze(question)
     assert found.kind is QuestionKind.CONNECTION
     assert (found.readings[0].subject, found.readings[0].object) == ("wheel", "car")
@@ -74,13 +74,13 @@ def test_connections(question: str):
     "question",
     ["What is a beagle?", "Define beagle", "What does beagle mean?", "Tell me about the beagle."],
 )
-def test_definitions(question: str):
+def test_definitions(question: str) -> None:
     found = PROCESSOR.analyze(question)
     assert found.kind is QuestionKind.DEFINITION
     assert found.readings[0].subject == "beagle"
 
 
-def test_a_name_with_and_in_it_has_a_reading_for_each_division():
+def test_a_name_with_and_in_it_has_a_reading_for_each_division() -> None:
     found = PROCESSOR.analyze("How are salt and pepper and rock and roll connected?")
     pairs = {(r.subject, r.object) for r in found.readings}
     assert ("salt and pepper", "rock and roll") in pairs
@@ -107,17 +107,17 @@ def test_a_name_with_and_in_it_has_a_reading_for_each_division():
         "\U0001f415 \u202e reversed",
     ],
 )
-def test_any_text_has_an_analysis(text: str):
+def test_any_text_has_an_analysis(text: str) -> None:
     found = PROCESSOR.analyze(text)
     assert found.kind in QuestionKind
     assert PROCESSOR.analyze(text) == found
 
 
-def test_a_long_question_is_searched_for():
+def test_a_long_question_is_searched_for() -> None:
     assert PROCESSOR.analyze("Is a dog " * MAX_WORDS).kind is QuestionKind.SEARCH
 
 
-def test_keywords_leave_out_the_grammar():
+def test_keywords_leave_out_the_grammar() -> None:
     assert keywords_of("How do the plants make energy, and make it?") == (
         "plants",
         "make",
@@ -125,7 +125,7 @@ def test_keywords_leave_out_the_grammar():
     )
 
 
-def test_equal_things_have_equal_names():
+def test_equal_things_have_equal_names() -> None:
     assert canonical_name("The Dogs") == canonical_name("a dog") == "dog"
     assert canonical_name("  Canis   familiaris ") == "canis familiaris"
     assert canonical_name("kill") == "kill"

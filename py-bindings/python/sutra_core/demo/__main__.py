@@ -12,15 +12,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sutra_storage import SutraError
-
 from sutra_core.demo import crash
 from sutra_core.demo.progress import Progress
 from sutra_core.demo.wordnet import DataError, WordNet
 from sutra_core.reasoning.engine import ReasoningEngine
+from sutra_storage import SutraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TextIO
 
     from sutra_core.reasoning.result import ConsensusResult
 
@@ -154,8 +154,8 @@ def _kill(store: Path, failures: list[str]) -> None:
         failures += [f"batch {batch} is there in part" for batch in remains.torn]
 
 
-def _say(line: str, stream: object = None) -> None:
-    print(line, file=sys.stdout if stream is None else stream, flush=True)  # type: ignore[call-overload]
+def _say(line: str, stream: TextIO | None = None) -> None:
+    print(line, file=stream or sys.stdout, flush=True)  # it is what a demonstration does
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ class Association:
 
     def __post_init__(self) -> None:
         """Name the relation, and refuse what no store would take."""
-        if not isinstance(self.type, AssociationType):
+        if type(self.type) is not AssociationType:
             self.type = AssociationType(self.type)
         self.relation = self.relation or self.type.value
         if self.relation.startswith(_DENIAL):

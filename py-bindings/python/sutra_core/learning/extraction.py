@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sutra_storage import _native
-
 from sutra_core.graph.relations import AssociationType
 from sutra_core.nlp.names import MAX_NAME_BYTES
+from sutra_storage import _native
 
 EXTRACTOR_ID: Final = "rules-1"
 """Names the rules: provenance says which read a text."""
@@ -71,7 +70,7 @@ class AssociationExtractor:
     def read(self, text: str) -> Reading:
         """Return what a text states and mentions; questions state nothing."""
         found = _native.extract(text)
-        statements = []
+        statements: list[Statement] = []
         names: dict[str, None] = {}
         # Lists multiply: "a, b and c cause d, e and f" states nine things in eight words.
         limit = max(_MIN_STATEMENTS, len(text.split()))

@@ -138,7 +138,8 @@ class QueryProcessor:
         text = text.strip()
         plain = " ".join(text.split()).rstrip("?!. ")
         words = plain.split(" ")
-        kind, readings = QuestionKind.SEARCH, ()
+        kind = QuestionKind.SEARCH
+        readings: tuple[QuestionReading, ...] = ()
         if len(words) <= MAX_WORDS:
             kind, readings = self._read(plain, words)
         return Question(text, kind, readings, keywords_of(plain))
