@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -551,3 +553,49 @@ def test_a_closed_engine_raises(tmp_path: Path) -> None:
     assert "store" in repr(engine)
     with pytest.raises(SutraError):
         engine.learn("Dogs bark.")
+
+
+def test_two_names_of_one_concept_are_one_thing(engine: ReasoningEngine) -> None:
+    animals(engine)
+    answer = engine.ask("Is a hound a dog?")
+    assert (answer.primary_answer, answer.confidence) == ("Yes", 1.0)
+    assert answer.supporting_paths[0].hops == 0
+    assert "hound and dog are one concept" in answer.explanation
+
+
+def test_a_denial_of_the_inverse_is_a_denial(learned: Learn) -> None:
+    engine = learned("A car is part of a fleet.", "A wheel is not part of a fleet.")
+    assert engine.ask("Is a wheel part of a fleet?").primary_answer == "No"
+    assert engine.ask("Does a fleet have a wheel?").primary_answer == "No"
+
+
+def test_a_long_name_states_nothing(learned: Learn) -> None:
+    engine = learned(f"A {'very' * 200} is a dog.")
+    assert engine.stats()["total_edges"] == 1
+    assert (
+        len(AssociationExtractor().read("A " + ", a ".join(f"w{n}" for n in range(99))).names) == 32
+    )
+
+
+LEARN = """
+import sys
+from sutra_core.reasoning import ReasoningEngine
+with ReasoningEngine(sys.argv[1], embedder="none") as engine:
+    for number in range(40):
+        engine.learn(f"Writer{sys.argv[2]} of {number} is a device.", source=sys.argv[2])
+        engine.learn("A device is a thing.", source=sys.argv[2])
+"""
+
+
+def test_processes_that_learn_at_once_lose_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LEARN, str(tmp_path / "store")]
+    writers = [subprocess.Popen([*command, str(number)]) for number in range(3)]  # noqa: S603
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    with ReasoningEngine(tmp_path / "store", embedder="none") as engine:
+        for writer in range(3):
+            for number in range(40):
+                text = f"Writer{writer} of {number} is a device."
+                assert engine.get_concept(text_id(text)) is not None
+                assert statements(engine, f"writer{writer} of {number}")
+        association = statements(engine, "device")[0]
+        assert {e["source"] for e in evidence_of(association.attributes)} == {"0", "1", "2"}

@@ -65,6 +65,8 @@ class ReasoningPath:
 
     def called(self, first: str, last: str) -> ReasoningPath:
         """Return the same path with its ends called as a question calls them."""
+        if not self.associations:
+            return replace(self, labels=(f"{first} and {last} are one concept",))
         labels = list(self.labels)
         for at, name in ((0, first), (-1, last)):
             if labels[at].lower() != name:

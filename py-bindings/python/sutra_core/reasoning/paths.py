@@ -55,7 +55,7 @@ class PathFinder:
             max_hops: At most this many associations in a path.
         """
         relations = self._storage.statement_types()
-        return self._find(sources, targets, relations, "both", max_hops, _anything)[:k]
+        return self._find(sources, targets, relations, "both", max_hops, _is_any)[:k]
 
     def supporting(
         self,
@@ -83,6 +83,13 @@ class PathFinder:
         if relation in family.inverse:
             sources, targets = targets, sources
         found = self._argued(sources, targets, family, family.forward, max_hops)
+        if family is IS_A:
+            # What bears both names is what it is.
+            found += [
+                ReasoningPath((same,), (), (), (self._storage.label(same),))
+                for same in sources
+                if same in targets
+            ]
         if family in {IS_A, IS}:
             # "Whales are fish" says "is" where "a whale is a fish" says "is_a".
             other = IS if family is IS_A else IS_A
@@ -113,8 +120,6 @@ class PathFinder:
         denials = tuple(type_in_store(name, negated=True) for name in denied)
 
         def is_argument(path: ReasoningPath) -> bool:
-            if not path.associations:
-                return False
             *kinds, last = path.associations
             return last.negated and all(_states(association, IS_A) for association in kinds)
 
@@ -131,9 +136,6 @@ class PathFinder:
         max_hops: int,
     ) -> list[ReasoningPath]:
         def is_argument(path: ReasoningPath) -> bool:
-            if not path.associations:
-                # What bears both names is what it is.
-                return family is IS_A
             shape = "".join("r" if a.relation in names else "k" for a in path.associations)
             middle = shape.strip("k")
             if family is IS:
@@ -166,5 +168,5 @@ def _states(association: Association, family: RelationFamily) -> bool:
     return not association.negated and association.relation in family.forward
 
 
-def _anything(path: ReasoningPath) -> bool:
-    return path.hops > 0
+def _is_any(_path: ReasoningPath) -> bool:
+    return True
