@@ -117,6 +117,11 @@ def test_a_long_question_is_searched_for() -> None:
     assert PROCESSOR.analyze("Is a dog " * MAX_WORDS).kind is QuestionKind.SEARCH
 
 
+def test_a_reading_passes_over_no_word() -> None:
+    found = PROCESSOR.analyze("Is a pandanus a carob tree?")
+    assert {reading.object for reading in found.readings} == {"carob tree"}
+
+
 def test_keywords_leave_out_the_grammar() -> None:
     assert keywords_of("How do the plants make energy, and make it?") == (
         "plants",

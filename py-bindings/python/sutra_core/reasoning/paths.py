@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PathFinder", "ReasoningPath"]
 
-MAX_HOPS: Final = 12
-"""Deeper than any chain of kinds in WordNet but a few."""
+MAX_HOPS: Final = 20
+"""As deep as the chains of kinds in WordNet."""
 
 _BREADTH: Final = 16
 """Paths asked of the store before the rules choose: ties are cut by our order, not by insertion."""

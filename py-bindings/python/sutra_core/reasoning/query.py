@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MAX_WORDS: Final = 60
 """A longer question is searched for, not analysed."""
 
+_STEM: Final = 3
+"""Letters by which a verb is known again."""
+
 # Stands for what is asked: a noun that no text has.
 _UNKNOWN: Final = "zzunknown"
 
@@ -150,9 +153,9 @@ class QueryProcessor:
         first = words[0].lower()
         if found := _distinct(_connections(plain)):
             return QuestionKind.CONNECTION, found
-        if (first in _BE or first in _DO) and (found := _distinct(self._yes_no(words))):
+        if (first in _BE or first in _DO) and (found := _whole(self._yes_no(words), plain)):
             return QuestionKind.YES_NO, found
-        asked = _distinct(self._asked(words))
+        asked = _whole(self._asked(words), plain)
         # What a thing is called is asked by its definition, unless more is said: "is the cause of".
         if asked and any(reading.relation not in {"is_a", "is"} for reading in asked):
             asked = tuple(r for r in asked if r.relation not in {"is_a", "is"})
@@ -248,6 +251,25 @@ def _divisions(words: list[str]) -> Iterator[tuple[str, str]]:
 
     for at in sorted(range(1, len(words)), key=unlikeliness):
         yield " ".join(words[:at]), " ".join(words[at:])
+
+
+def _whole(readings: Iterable[QuestionReading], plain: str) -> tuple[QuestionReading, ...]:
+    """Return the distinct readings, without those that pass over a word of the question.
+
+    "Is a pandanus a carob tree" is not about trees. Where no reading has every word, all are kept.
+    """
+    found = _distinct(readings)
+    keywords = keywords_of(plain)
+    return tuple(reading for reading in found if _covers(reading, keywords)) or found
+
+
+def _covers(reading: QuestionReading, keywords: Iterable[str]) -> bool:
+    named = keywords_of(f"{reading.subject or ''} {reading.object or ''}")
+    # Verbs change with tense and person, mostly at their end: "written" is "writes".
+    stems = {word[:_STEM] for word in reading.relation.split("_")}
+    return all(
+        word in named or canonical_name(word) in named or word[:_STEM] in stems for word in keywords
+    )
 
 
 def _distinct(readings: Iterable[QuestionReading]) -> tuple[QuestionReading, ...]:
