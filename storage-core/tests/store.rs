@@ -463,6 +463,38 @@ fn exclusive_keeps_others_from_writing_and_names_itself() {
 }
 
 #[test]
+fn a_backup_is_a_store_with_the_state_of_its_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path().join("store"), options(4)).unwrap();
+    for at in 0..60 {
+        let concept = Concept::new(format!("c{at}"), format!("word number {at}"));
+        store.put_concept(concept.with_vector(unit(4, at % 4))).unwrap();
+        if at % 20 == 10 {
+            store.flush().unwrap();
+            store.delete_concept(&format!("c{}", at - 5)).unwrap();
+        }
+    }
+    store.put_association(Association::new("c1", "c2")).unwrap();
+    let epoch = store.backup(dir.path().join("new/backup")).unwrap();
+    assert_eq!(epoch, store.snapshot().unwrap().epoch());
+    let words = store.search_text("number", 100).unwrap();
+    store.delete_concept("c1").unwrap();
+    store.put_concept(Concept::new("later", "number")).unwrap();
+
+    let error = store.backup(dir.path().join("new/backup")).unwrap_err();
+    assert!(matches!(error, Error::NotAStore { .. }), "{error}");
+    let backup = GraphStore::open(dir.path().join("new/backup"), options(4)).unwrap();
+    assert!(backup.verify().unwrap().is_sound());
+    assert_eq!(backup.search_text("number", 100).unwrap(), words);
+    assert_eq!(backup.neighbors("c1", Direction::Out).unwrap(), ["c2"]);
+    assert!(!backup.contains("later").unwrap() && !backup.contains("c5").unwrap());
+    backup.put_concept(Concept::new("its own", "way")).unwrap();
+    assert!(!store.contains("its own").unwrap());
+    let memory = GraphStore::in_memory(options(4).config).unwrap();
+    assert!(memory.backup(dir.path().join("m")).is_err());
+}
+
+#[test]
 fn erased_content_is_in_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let store = GraphStore::open(dir.path(), options(4)).unwrap();

@@ -132,6 +132,13 @@ impl Disk {
         }
         if disk.access == Access::ReadWrite {
             state = disk.settle(&mut position, state)?;
+        } else {
+            let (followed, end) = disk.follow(&mut position, state)?;
+            state = followed;
+            // Left in place: a writer will discard it, or is just about to finish it.
+            if let End::Torn { discarded_bytes, .. } = end {
+                position.discarded_bytes = discarded_bytes;
+            }
         }
         Ok((disk, position, state))
     }
@@ -331,7 +338,12 @@ impl Disk {
         Ok((position, state))
     }
 
-    fn segment(&self, id: u64, store: &[u8; 16], config: &StoreConfig) -> Result<Arc<Segment>> {
+    pub(super) fn segment(
+        &self,
+        id: u64,
+        store: &[u8; 16],
+        config: &StoreConfig,
+    ) -> Result<Arc<Segment>> {
         if let Some(open) = self.segments.get(&id).and_then(|weak| weak.upgrade()) {
             return Ok(open);
         }
@@ -651,7 +663,7 @@ pub(super) fn header(store: [u8; 16], number: u64, start_lsn: u64, cut_lsn: u64)
 }
 
 /// Creates a directory with its parents, and makes the names of all that are new survive power loss.
-fn create_directory(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+pub(super) fn create_directory(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
     let missing: Vec<&Path> = dir
         .ancestors()
         .take_while(|path| !path.as_os_str().is_empty() && fs.list(path).is_err())

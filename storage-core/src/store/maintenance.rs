@@ -237,9 +237,14 @@ impl Shared {
         self.compact_now()?;
         let Some(disk) = &self.disk else { return Ok(()) };
         let _lease = self.lease(disk)?;
-        let manifest = position(&self.writer()).manifest.clone();
+        let manifest = self.manifest();
         disk.remove_unneeded(&manifest, None);
         disk.check_removed(&manifest)
+    }
+
+    /// The manifest that this handle goes by.
+    pub(super) fn manifest(&self) -> Manifest {
+        position(&self.writer()).manifest.clone()
     }
 
     fn compact_memory(&self) -> Result<()> {
@@ -251,7 +256,7 @@ impl Shared {
         Ok(())
     }
 
-    fn lease<'a>(&self, disk: &'a Disk) -> Result<super::disk::Lease<'a>> {
+    pub(super) fn lease<'a>(&self, disk: &'a Disk) -> Result<super::disk::Lease<'a>> {
         if self.options.read_only {
             return Err(Error::ReadOnly { path: disk.dir.clone() });
         }
@@ -270,7 +275,7 @@ impl Shared {
 
     // ---- flush -------------------------------------------------------------------------------------
 
-    fn flush_leased(&self, disk: &Disk) -> Result<()> {
+    pub(super) fn flush_leased(&self, disk: &Disk) -> Result<()> {
         let Some(begun) = self.begin_flush(disk)? else { return Ok(()) };
         let outcome = self.finish_flush(disk, &begun);
         let mut writer = self.writer();

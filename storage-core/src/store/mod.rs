@@ -1,6 +1,7 @@
 //! The store itself: the facade [`GraphStore`], commits, and what runs behind them.
 
 mod access;
+mod backup;
 mod commit;
 mod disk;
 mod maintenance;
@@ -183,6 +184,21 @@ impl GraphStore {
     pub fn compact(&self) -> Result<()> {
         self.shared.check_usable()?;
         self.shared.compact_now()
+    }
+
+    /// Makes a backup in a new or empty directory, while reads and writes go on; returns the number of
+    /// the last transaction in it.
+    ///
+    /// The backup is a store of its own, durable on return: open it as any other. It shares this
+    /// store's identity, so don't open both under one path in turn.
+    ///
+    /// # Errors
+    /// [`Error::NotAStore`] when the directory is not empty; [`Error::InvalidArgument`] for a store in
+    /// memory; [`Error::ReadOnly`]; [`Error::Locked`] when a flush or compaction elsewhere takes longer
+    /// than the timeout; [`Error::Io`].
+    pub fn backup(&self, target: impl AsRef<Path>) -> Result<u64> {
+        self.shared.check_usable()?;
+        self.shared.backup(target.as_ref())
     }
 
     /// Saves and closes; a second call does nothing.

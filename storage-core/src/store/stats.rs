@@ -57,6 +57,17 @@ impl VerifyReport {
     pub fn is_sound(&self) -> bool {
         self.damage.is_empty()
     }
+
+    /// Notes damage; a file that only the previous generation names may be gone by now.
+    fn note(&mut self, error: Error, newest: bool) {
+        if newest || !is_gone(&error) {
+            self.damage.push(error);
+        }
+    }
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 impl Shared {
@@ -101,13 +112,15 @@ impl Shared {
             report.bytes += part.segment.byte_len() as u64;
             report.damage.extend(part.segment.verify_all());
         }
+        let read: Vec<u64> = state.parts.iter().map(|part| part.segment.id()).collect();
         let generations = Manifest::list(&*disk.fs, &disk.dir)?;
-        for generation in generations {
+        // Those before the previous one are on their way out, and so are the files that they name.
+        for (at, &generation) in generations.iter().take(2).enumerate() {
             report.files += 1;
             let manifest = match Manifest::read(&*disk.fs, &disk.dir, generation) {
                 Ok(manifest) => manifest,
                 Err(error) => {
-                    report.damage.push(error);
+                    report.note(error, at == 0);
                     continue;
                 }
             };
@@ -115,11 +128,27 @@ impl Shared {
                 if let Some(lsn) = entry.tombstones {
                     report.files += 1;
                     let read = Tombstones::read(&*disk.fs, &disk.dir, &state.store, entry.id, lsn);
-                    report.damage.extend(read.err());
+                    if let Err(error) = read {
+                        report.note(error, at == 0);
+                    }
+                }
+                if !read.contains(&entry.id) {
+                    match disk.segment(entry.id, &state.store, &manifest.config) {
+                        Ok(segment) => {
+                            report.files += 1;
+                            report.bytes += segment.byte_len() as u64;
+                            report.damage.extend(segment.verify_all());
+                        }
+                        Err(error) => report.note(error, at == 0),
+                    }
                 }
             }
         }
         disk.verify_logs(&state.store, &mut report);
+        if Manifest::list(&*disk.fs, &disk.dir)?.first() != generations.first() {
+            // A flush or compaction elsewhere took files away while this looked at them.
+            report.damage.retain(|error| !is_gone(error));
+        }
         Ok(report)
     }
 }

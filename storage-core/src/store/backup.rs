@@ -1,0 +1,78 @@
+//! Backups: a second store with the state of one moment, made while writes go on.
+//!
+//! A flush puts that state into segments, which are then copied; the lease keeps them from being
+//! removed meanwhile. Invariant: the manifest is written last, so a backup that was cut short is no
+//! store, and opening it says so.
+
+use std::path::Path;
+
+use super::Shared;
+use super::disk::{Disk, create_directory, header, segment_path};
+use crate::fs::FileSystem;
+use crate::manifest::Manifest;
+use crate::tombstones;
+use crate::wal::{Log, log_dir};
+use crate::{Error, Result};
+
+/// Bytes that are copied by one write.
+const COPY_BYTES: usize = 1 << 20;
+
+impl Shared {
+    /// Makes a backup in a new or empty directory; returns the epoch that it holds.
+    pub(super) fn backup(&self, target: &Path) -> Result<u64> {
+        let Some(disk) = &self.disk else {
+            return Err(Error::InvalidArgument {
+                name: "store",
+                expected: "a store on disk".to_owned(),
+                found: "one in memory".to_owned(),
+            });
+        };
+        match disk.fs.list(target) {
+            Ok(names) => {
+                if let Some(found) = names.first() {
+                    let (path, found) = (target.to_owned(), found.clone());
+                    return Err(Error::NotAStore { path, found });
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("list", target, error)),
+        }
+        let _lease = self.lease(disk)?;
+        self.flush_leased(disk)?;
+        let manifest = self.manifest();
+        copy_store(disk, &manifest, target)?;
+        Ok(manifest.lsn)
+    }
+}
+
+fn copy_store(disk: &Disk, manifest: &Manifest, target: &Path) -> Result<()> {
+    let fs = &*disk.fs;
+    create_directory(fs, target)?;
+    for folder in [target.join("seg"), log_dir(target)] {
+        fs.create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
+    }
+    for entry in &manifest.segments {
+        copy(fs, &segment_path(&disk.dir, entry.id), &segment_path(target, entry.id))?;
+        if let Some(lsn) = entry.tombstones {
+            let from = tombstones::path(&disk.dir, entry.id, lsn);
+            copy(fs, &from, &tombstones::path(target, entry.id, lsn))?;
+        }
+    }
+    let seg = target.join("seg");
+    fs.sync_dir(&seg).map_err(|e| Error::io("sync", &seg, e))?;
+    let store = manifest.store_uuid(&disk.dir)?;
+    let log = header(store, manifest.log, manifest.lsn + 1, manifest.lsn);
+    Log::create(fs, target, log)?;
+    manifest.publish(fs, target)
+}
+
+/// Copies a write-once file and syncs the copy; the caller syncs the directory.
+fn copy(fs: &dyn FileSystem, from: &Path, to: &Path) -> Result<()> {
+    let bytes = fs.view(from).map_err(|e| Error::io("open", from, e))?;
+    let file = fs.create_new(to).map_err(|e| Error::io("create", to, e))?;
+    for (at, chunk) in bytes.chunks(COPY_BYTES).enumerate() {
+        file.write_all_at(chunk, (at * COPY_BYTES) as u64)
+            .map_err(|e| Error::io("write", to, e))?;
+    }
+    file.sync_data().map_err(|e| Error::io("sync", to, e))
+}
