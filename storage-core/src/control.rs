@@ -12,6 +12,7 @@ const NEWEST_LSN: usize = 0;
 const GENERATION: usize = 1;
 const WRITER_PID: usize = 2;
 const POISONINGS: usize = 3;
+const MENDED: usize = 4;
 
 /// The shared counters of a store.
 #[derive(Debug, Clone)]
@@ -73,6 +74,15 @@ impl Control {
     /// How often a sync has failed; a handle refuses writes once this differs from when it opened.
     pub(crate) fn poisonings(&self) -> u64 {
         self.get(POISONINGS)
+    }
+
+    /// How many of the poisonings are behind the store: what they left in doubt was written anew.
+    pub(crate) fn mended(&self) -> u64 {
+        self.get(MENDED)
+    }
+
+    pub(crate) fn set_mended(&self, poisonings: u64) {
+        self.set(MENDED, poisonings);
     }
 
     pub(crate) fn poison(&self) {

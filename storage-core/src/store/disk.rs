@@ -435,7 +435,19 @@ impl Disk {
     // ---- recovery --------------------------------------------------------------------------------
 
     /// At opening: if the log's end is torn and no living writer is at it, starts a new log.
+    ///
+    /// After a failed sync the log's bytes may be in the system's memory and not on the medium, marked
+    /// as written: they are written anew, to a new log.
     fn settle(&self, position: &mut Position, state: State) -> Result<State> {
+        if self.control.mended() != self.poisonings {
+            let _lock = self.write_lock()?;
+            let state = self.catch_up_locked(position, state)?;
+            if self.control.mended() != self.poisonings {
+                self.recover(position, &state)?;
+                self.control.set_mended(self.poisonings);
+            }
+            return Ok(state);
+        }
         let (state, end) = self.follow(position, state)?;
         if end == End::Clean {
             let lsn = self.control.newest_lsn();
