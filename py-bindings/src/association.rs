@@ -142,18 +142,18 @@ impl StoredAssociation {
         let text = |text: &str| -> PyResult<String> {
             Ok(text.into_pyobject(py)?.repr()?.to_str()?.to_owned())
         };
-        let mut shown = format!(
-            "StoredAssociation({}, {}, type={}, weight={:?}, confidence={:?}",
+        let source = match &self.0.source {
+            Some(source) => format!(", source={}", text(source)?),
+            None => String::new(),
+        };
+        Ok(format!(
+            "StoredAssociation({}, {}, type={}, weight={:?}, confidence={:?}{source})",
             text(&self.0.source_id)?,
             text(&self.0.target_id)?,
             text(&self.0.association_type)?,
             self.0.weight,
             self.0.confidence,
-        );
-        if let Some(source) = &self.0.source {
-            shown += &format!(", source={}", text(source)?);
-        }
-        Ok(shown + ")")
+        ))
     }
 
     fn __getnewargs_ex__<'py>(

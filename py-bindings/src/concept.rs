@@ -229,21 +229,20 @@ impl StoredConcept {
         let text = |text: &str| -> PyResult<String> {
             Ok(text.into_pyobject(py)?.repr()?.to_str()?.to_owned())
         };
-        let mut shown = format!("StoredConcept({}", text(&self.0.id)?);
         let mut content: String = self.0.content.chars().take(60).collect();
         if content.len() < self.0.content.len() {
             content.push('…');
         }
-        shown += &format!(", {}", text(&content)?);
+        let mut shown = vec![text(&self.0.id)?, text(&content)?];
         for (name, value) in [("source", &self.0.source), ("category", &self.0.category)] {
             if let Some(value) = value {
-                shown += &format!(", {name}={}", text(value)?);
+                shown.push(format!("{name}={}", text(value)?));
             }
         }
         if let Some(vector) = &self.0.vector {
-            shown += &format!(", vector=<{} components>", vector.len());
+            shown.push(format!("vector=<{} components>", vector.len()));
         }
-        Ok(shown + ")")
+        Ok(format!("StoredConcept({})", shown.join(", ")))
     }
 
     fn __getnewargs_ex__<'py>(

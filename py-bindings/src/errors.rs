@@ -72,7 +72,7 @@ const CLASSES: [Class; 19] = [
         attributes: &["pid"],
         ..class(
             "StoreLockedError",
-            "Another writer kept the lock for longer than the timeout; `pid` names its process, \
+            "Another writer kept the lock for longer than the timeout.\n\n`pid` names its process, \
              if it is known.",
         )
     },

@@ -68,7 +68,7 @@ impl Hit {
     }
 }
 
-/// A concept's place in one leg of a hybrid search: `rank` (1 is best) and the leg's own `score`.
+/// A concept's place in one leg of a hybrid search: `rank, score = leg`. Rank 1 is the best.
 #[pyclass(frozen, module = "sutra_storage")]
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Leg {
@@ -87,6 +87,7 @@ impl From<storage_core::Leg> for Leg {
 }
 
 #[pymethods]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "Python's protocols pass the object")]
 impl Leg {
     #[new]
     fn new(rank: u32, score: f32) -> Self {
@@ -121,7 +122,9 @@ impl Leg {
     }
 }
 
-/// A concept that a hybrid search found, with what each leg said of it (None: not found there).
+/// A concept that a hybrid search found, with what each leg said of it.
+///
+/// It unpacks into id, score, words and vector; the last two are None where a leg did not find it.
 #[pyclass(frozen, module = "sutra_storage")]
 pub(crate) struct HybridHit {
     /// The concept.

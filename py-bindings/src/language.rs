@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use crate::arguments::{Text, one_of, texts};
 use crate::errors::invalid;
 
-/// A model that embeds texts by its table of token vectors: no network, the same answer everywhere.
+/// Embeds texts by a table of token vectors: no network, and the same answer everywhere.
 #[pyclass(frozen, module = "sutra_storage._native")]
 pub(crate) struct StaticEmbedder(language::StaticEmbedder);
 
@@ -18,6 +18,7 @@ pub(crate) struct StaticEmbedder(language::StaticEmbedder);
 impl StaticEmbedder {
     /// Reads a model file, such as the one that `sutra_core` carries.
     #[new]
+    #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
     fn new(py: Python<'_>, model_path: PathBuf) -> PyResult<Self> {
         let model = py.detach(|| {
             let bytes = std::fs::read(&model_path)?;
@@ -90,6 +91,7 @@ impl Entity {
 
 /// A statement of the text.
 #[pyclass(frozen, module = "sutra_storage._native")]
+#[expect(clippy::struct_field_names, reason = "a relation's middle part is its relation")]
 pub(crate) struct Relation {
     /// Name of the first entity.
     #[pyo3(get)]
@@ -100,7 +102,7 @@ pub(crate) struct Relation {
     /// Name of the second entity.
     #[pyo3(get)]
     object: String,
-    /// "semantic", "causal", "temporal", "hierarchical" or "compositional".
+    /// One of "semantic", "causal", "temporal", "hierarchical" and "compositional".
     #[pyo3(get)]
     kind: &'static str,
     /// Whether the text denies it.

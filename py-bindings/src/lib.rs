@@ -5,6 +5,8 @@
 //! holds the GIL while it waits for a lock, a file or a search; memory of the caller's is read with the
 //! GIL held only; whatever comes in, the answer is a value or an exception.
 
+#![expect(clippy::doc_markdown, reason = "these docstrings are read in Python, as plain text")]
+
 mod arguments;
 mod association;
 mod attributes;

@@ -17,7 +17,9 @@ use crate::hits::{Hit, HybridHit};
 use crate::path::Path;
 use crate::vectors::{Owner, matrix, to_array, vector};
 
-/// The reading half of a store: a `GraphStore` reads its newest state, a `Snapshot` always the same.
+/// The reading half of a store.
+///
+/// A `GraphStore` reads its newest state, a `Snapshot` always the same.
 #[pyclass(subclass, frozen, module = "sutra_storage")]
 pub(crate) struct Reader {
     source: Source,
@@ -31,6 +33,9 @@ enum Source {
     /// One state, until it is let go.
     Fixed(RwLock<Option<Snapshot>>),
 }
+
+/// Rows of vectors, and which of them are there.
+type MatrixAndMask<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<bool>>);
 
 impl Reader {
     pub(crate) fn newest(store: Arc<GraphStore>) -> Self {
@@ -122,7 +127,7 @@ impl Reader {
         &self,
         py: Python<'py>,
         ids: &Bound<'py, PyAny>,
-    ) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<bool>>)> {
+    ) -> PyResult<MatrixAndMask<'py>> {
         let ids = texts("ids", ids)?;
         let dim = self.dim;
         let rows = ids.len();
@@ -284,7 +289,7 @@ impl Reader {
 
     /// Return the best paths from any of some concepts to any of others, best first.
     ///
-    /// A path's confidence is the product of its associations'; of equal ones the shorter is better.
+    /// A path's confidence is the product of its associations'; of equals the shorter is better.
     ///
     /// Args:
     ///     sources: One id or several; those that don't exist are passed over.

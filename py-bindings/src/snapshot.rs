@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::reader::Reader;
 
-/// One state of a store, to be read at leisure: commits made after it was taken do not show in it.
+/// One state of a store, to be read at leisure: later commits do not show in it.
 ///
 /// Files that only it still needs are kept until it is closed, or is no longer referred to.
 #[pyclass(extends = Reader, frozen, module = "sutra_storage")]

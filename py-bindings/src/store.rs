@@ -23,8 +23,8 @@ use crate::vectors::{Owner, vector, vectors_of};
 
 /// A store of concepts and associations, found by id, vector, words and time.
 ///
-/// Any number of handles, in any number of threads and processes, may be open on one store. Reads see
-/// the newest committed state and never wait for a writer.
+/// Any number of handles, in any number of threads and processes, may be open on one store. Reads
+/// see the newest committed state and never wait for a writer.
 ///
 /// Args:
 ///     path: The store's directory; ":memory:" keeps it in memory.
@@ -87,6 +87,7 @@ impl GraphStore {
         vector_storage='f32', use_compression=True, analyzer='english', retention=None)")]
     #[expect(clippy::too_many_arguments, reason = "a store has that many options")]
     #[expect(clippy::fn_params_excessive_bools, reason = "each is a keyword argument in Python")]
+    #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
     fn new(
         py: Python<'_>,
         path: PathBuf,
@@ -334,8 +335,11 @@ impl GraphStore {
         self.run(py, |store| store.erase(concept_id.0))
     }
 
-    /// Count an access to a concept, and set its strength if one is given; return the
-    /// transaction's number.
+    /// Count an access to a concept; return the number of the transaction.
+    ///
+    /// Args:
+    ///     concept_id: The concept, which must be there.
+    ///     strength: How well it is remembered from now on; None: as before.
     #[pyo3(signature = (concept_id, strength=None))]
     fn access(
         &self,
@@ -523,7 +527,7 @@ impl GraphStore {
         self.store.config().vector_dimension
     }
 
-    /// "cosine", "dot" or "euclidean".
+    /// How vectors are compared: "cosine", "dot" or "euclidean".
     #[getter]
     fn metric(&self) -> &'static str {
         self.store.config().metric.as_str()

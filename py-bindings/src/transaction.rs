@@ -32,9 +32,9 @@ self_cell! {
 
 /// Several writes that become visible, and durable, together.
 ///
-/// It reads the state that it began with, and its own writes. Used with `with`, it commits at the end
-/// of the block, or leaves nothing behind when the block raises. If something that it read by id was
-/// changed meanwhile, committing raises `ConflictError`: run it again.
+/// It reads the state that it began with, and its own writes. Used with `with`, it commits at the
+/// end of the block, or leaves nothing behind when the block raises. If something that it read by
+/// id was changed meanwhile, committing raises `ConflictError`: run it again.
 #[pyclass(frozen, module = "sutra_storage")]
 pub(crate) struct Transaction {
     pending: Mutex<Pending>,
@@ -87,7 +87,7 @@ fn ended(py: Python<'_>) -> PyErr {
 impl Transaction {
     // ---- reading -----------------------------------------------------------------------------------
 
-    /// Return a concept as the transaction would leave it; its vector only with `vector=True`.
+    /// Return a concept as the transaction would leave it; with its vector only if asked.
     #[pyo3(signature = (concept_id, *, vector=false))]
     fn get_concept(
         &self,

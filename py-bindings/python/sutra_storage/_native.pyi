@@ -1,0 +1,1094 @@
+"""The native half of `sutra_storage`; import that instead.
+
+Its docstrings are those of the module itself: a test compares them.
+"""
+
+# An argument is named after what it is, also where a builtin has that name: id, type, filter.
+# ruff: noqa: A002
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from os import PathLike
+from types import TracebackType
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Self,
+    TypeAlias,
+    TypedDict,
+    Unpack,
+    final,
+    type_check_only,
+)
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from typing_extensions import disjoint_base
+
+__all__ = [
+    "AssociationNotFoundError",
+    "ConceptIds",
+    "ConceptNotFoundError",
+    "ConflictError",
+    "CorruptionError",
+    "Entity",
+    "Extraction",
+    "Filter",
+    "ForkedError",
+    "FormatVersionError",
+    "GraphStore",
+    "Hit",
+    "HybridHit",
+    "InvalidArgumentError",
+    "InvalidVectorError",
+    "Leg",
+    "NotAStoreError",
+    "OptionMismatchError",
+    "Path",
+    "PoisonedError",
+    "ReadOnlyError",
+    "Reader",
+    "Relation",
+    "Snapshot",
+    "StaticEmbedder",
+    "StoreClosedError",
+    "StoreFullError",
+    "StoreIOError",
+    "StoreLockedError",
+    "StoreNotFoundError",
+    "StoredAssociation",
+    "StoredConcept",
+    "SutraError",
+    "Transaction",
+    "TransactionTooLargeError",
+    "VerifyReport",
+    "__version__",
+    "analyze",
+    "extract",
+]
+
+_Direction: TypeAlias = Literal["out", "in", "both"]
+_Durability: TypeAlias = Literal["sync", "interval", "buffered"]
+_Operator: TypeAlias = Literal["or", "and"]
+_Time: TypeAlias = float | datetime
+_Attributes: TypeAlias = dict[str, Any]
+_Floats: TypeAlias = Sequence[float | None] | NDArray[Any]
+_Times: TypeAlias = Sequence[_Time | None] | NDArray[Any]
+_Counts: TypeAlias = Sequence[int | None] | NDArray[Any]
+_Texts: TypeAlias = Iterable[str | None]
+_Vectors: TypeAlias = ArrayLike | Sequence[ArrayLike | None]
+
+@type_check_only
+class _FilterArguments(TypedDict, total=False):
+    category: str | None
+    source: str | None
+    created_from: _Time | None
+    created_to: _Time | None
+    ids: str | Iterable[str] | None
+
+@type_check_only
+class _ConceptFields(TypedDict, total=False):
+    content: str
+    vector: ArrayLike | None
+    strength: float
+    confidence: float
+    source: str | None
+    category: str | None
+    attributes: _Attributes
+
+@type_check_only
+class _Stats(TypedDict):
+    total_vectors: int
+    total_concepts: int
+    total_edges: int
+    epoch: int
+    association_types: int
+    segments: int
+    memory_parts: int
+    segment_bytes: int
+    memory_bytes: int
+    log_bytes: int
+    dead_rows: int
+    discarded_bytes: int
+    generation: int
+    last_commit: float
+    maintenance_error: str | None
+
+__version__: str
+
+class SutraError(Exception):
+    """The base of all errors of a store.
+
+    `retryable` says whether the same call may succeed later by itself.
+    """
+
+    retryable: ClassVar[bool]
+
+class CorruptionError(SutraError):
+    """Bytes of a store's file are not what was written; `path` and `offset` say where."""
+
+    path: str | None
+    offset: int | None
+    expected: str | None
+    found: str | None
+
+class StoreLockedError(SutraError, TimeoutError):
+    """Another writer kept the lock for longer than the timeout.
+
+    `pid` names its process, if it is known.
+    """
+
+    pid: int | None
+
+class ConflictError(SutraError):
+    """What a transaction read was changed before it committed; run it again."""
+
+class ConceptNotFoundError(SutraError, KeyError):
+    """There is no concept `concept_id`."""
+
+    concept_id: str | None
+
+class AssociationNotFoundError(SutraError, KeyError):
+    """There is no such association."""
+
+    source_id: str | None
+    target_id: str | None
+    type: str | None
+
+class InvalidArgumentError(SutraError, ValueError):
+    """An argument has an unfit value."""
+
+class InvalidVectorError(InvalidArgumentError):
+    """A vector has the wrong dimension or number type, or a component that is not finite."""
+
+    concept_id: str | None
+
+class StoreNotFoundError(SutraError, FileNotFoundError):
+    """There is no store at the path, and none was to be made."""
+
+class NotAStoreError(SutraError):
+    """The directory holds files, but no store."""
+
+    path: str | None
+    found: str | None
+
+class FormatVersionError(SutraError):
+    """The files have a format version that this version of the library does not read."""
+
+    path: str | None
+    found: int | None
+    supported: int | None
+
+class OptionMismatchError(SutraError, ValueError):
+    """The store was made with another value of `option` than it is opened with."""
+
+    option: str | None
+    stored: str | None
+    given: str | None
+
+class StoreFullError(SutraError):
+    """The store has used up its numbers."""
+
+class PoisonedError(SutraError):
+    """A sync failed, so the store takes no writes until it is opened anew."""
+
+    path: str | None
+    reason: str | None
+
+class ReadOnlyError(SutraError, PermissionError):
+    """The store was opened for reading only."""
+
+class StoreClosedError(SutraError, ValueError):
+    """The store, snapshot or transaction is closed (a ValueError, as for files)."""
+
+class ForkedError(SutraError):
+    """The store was opened by process `opened_by`, and came here by fork."""
+
+    opened_by: int | None
+
+class TransactionTooLargeError(SutraError):
+    """A transaction has `size` bytes, more than the `max_size` of one frame of the log."""
+
+    size: int | None
+    max_size: int | None
+
+class StoreIOError(SutraError, OSError):
+    """The operating system refused an operation; `errno` and `filename` say which."""
+
+@final
+class StoredConcept:
+    """A concept as it was read from a store. Times are seconds since the Unix epoch."""
+
+    def __new__(
+        cls,
+        id: str,
+        content: str = "",
+        vector: ArrayLike | None = None,
+        *,
+        created: _Time | None = None,
+        last_accessed: _Time | None = None,
+        access_count: int = 0,
+        strength: float = 1.0,
+        confidence: float = 1.0,
+        source: str | None = None,
+        category: str | None = None,
+        attributes: _Attributes | None = None,
+    ) -> Self: ...
+    @property
+    def id(self) -> str:
+        """The stable public id."""
+    @property
+    def content(self) -> str:
+        """The text that is searched."""
+    @property
+    def vector(self) -> NDArray[np.float32] | None:
+        """The vector, a new array each time; None when it has none or was read without."""
+    @property
+    def created(self) -> float:
+        """When it was first put."""
+    @property
+    def last_accessed(self) -> float | None:
+        """When it was last accessed; None: never."""
+    @property
+    def access_count(self) -> int:
+        """How often it was accessed."""
+    @property
+    def strength(self) -> float:
+        """How well it is remembered, 0.0 or more."""
+    @property
+    def confidence(self) -> float:
+        """How sure it is, 0.0 to 1.0."""
+    @property
+    def source(self) -> str | None:
+        """Where it was learned."""
+    @property
+    def category(self) -> str | None:
+        """What it is filed under."""
+    @property
+    def attributes(self) -> _Attributes:
+        """Anything else, a new dict each time."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, Any]]: ...
+
+@final
+class StoredAssociation:
+    """An association as it was read from a store. Times are seconds since the Unix epoch."""
+
+    def __new__(
+        cls,
+        source_id: str,
+        target_id: str,
+        *,
+        type: str = "semantic",
+        weight: float = 1.0,
+        confidence: float = 1.0,
+        source: str | None = None,
+        attributes: _Attributes | None = None,
+        created: _Time | None = None,
+        last_used: _Time | None = None,
+    ) -> Self: ...
+    @property
+    def source_id(self) -> str:
+        """The concept it starts at."""
+    @property
+    def target_id(self) -> str:
+        """The concept it points to."""
+    @property
+    def type(self) -> str:
+        """Its type."""
+    @property
+    def weight(self) -> float:
+        """How strong it is, 0.0 or more."""
+    @property
+    def confidence(self) -> float:
+        """How sure it is, 0.0 to 1.0."""
+    @property
+    def created(self) -> float:
+        """When it was first put."""
+    @property
+    def last_used(self) -> float | None:
+        """When it was last used; None: never."""
+    @property
+    def source(self) -> str | None:
+        """Where it was learned."""
+    @property
+    def attributes(self) -> _Attributes:
+        """Anything else, a new dict each time."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, Any]]: ...
+
+@final
+class Hit:
+    """A concept that a search found: `id, score = hit`. A larger score is better."""
+
+    __match_args__ = ("id", "score")
+    def __new__(cls, id: str, score: float) -> Self: ...
+    @property
+    def id(self) -> str:
+        """The concept."""
+    @property
+    def score(self) -> float:
+        """Words: BM25. Vectors: cosine in [-1, 1], dot product, or negated Euclidean distance."""
+    def __iter__(self) -> Iterator[Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __getnewargs__(self) -> tuple[str, float]: ...
+
+@final
+class Leg:
+    """A concept's place in one leg of a hybrid search: `rank, score = leg`. Rank 1 is the best."""
+
+    __match_args__ = ("rank", "score")
+    def __new__(cls, rank: int, score: float) -> Self: ...
+    @property
+    def rank(self) -> int:
+        """1 for the best."""
+    @property
+    def score(self) -> float:
+        """The leg's own score."""
+    def __iter__(self) -> Iterator[Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __getnewargs__(self) -> tuple[int, float]: ...
+
+@final
+class HybridHit:
+    """A concept that a hybrid search found, with what each leg said of it.
+
+    It unpacks into id, score, words and vector; the last two are None where a leg did not find it.
+    """
+
+    __match_args__ = ("id", "score", "words", "vector")
+    def __new__(
+        cls, id: str, score: float, words: Leg | None = None, vector: Leg | None = None
+    ) -> Self: ...
+    @property
+    def id(self) -> str:
+        """The concept."""
+    @property
+    def score(self) -> float:
+        """The fused score; larger is better."""
+    @property
+    def words(self) -> Leg | None:
+        """Its place in the word search."""
+    @property
+    def vector(self) -> Leg | None:
+        """Its place in the vector search."""
+    def __iter__(self) -> Iterator[Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __getnewargs__(self) -> tuple[str, float, Leg | None, Leg | None]: ...
+
+@final
+class Path:
+    """A path between two concepts."""
+
+    @property
+    def concept_ids(self) -> list[str]:
+        """The concepts on it, first to last."""
+    @property
+    def associations(self) -> list[StoredAssociation]:
+        """The associations between them, in the same order."""
+    @property
+    def forward(self) -> list[bool]:
+        """For each association, whether the path follows it from source to target."""
+    @property
+    def confidence(self) -> float:
+        """The product of the associations' confidences, 0.0 to 1.0."""
+    def __len__(self) -> int: ...
+    def __bool__(self) -> Literal[True]: ...
+
+@final
+class Filter:
+    """Restricts a search to the concepts that meet all given conditions."""
+
+    def __new__(
+        cls,
+        *,
+        category: str | None = None,
+        source: str | None = None,
+        created_from: _Time | None = None,
+        created_to: _Time | None = None,
+        ids: str | Iterable[str] | None = None,
+    ) -> Self: ...
+    @property
+    def category(self) -> str | None:
+        """Only concepts of this category."""
+    @property
+    def source(self) -> str | None:
+        """Only concepts of this source."""
+    @property
+    def created_from(self) -> float | None:
+        """Only concepts created at or after this time."""
+    @property
+    def created_to(self) -> float | None:
+        """Only concepts created before this time."""
+    @property
+    def ids(self) -> list[str] | None:
+        """Only these concepts."""
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class ConceptIds:
+    """An iterator over the ids of one state."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> str: ...
+
+@final
+class VerifyReport:
+    """What `verify()` found: every file was read whole and compared with its checksums."""
+
+    @property
+    def files(self) -> int:
+        """Files that were read."""
+    @property
+    def bytes(self) -> int:
+        """Bytes that were compared with checksums."""
+    @property
+    def damage(self) -> list[SutraError]:
+        """Every damaged place, as the error that reading it would raise."""
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is damaged."""
+
+_FilterLike: TypeAlias = Filter | _FilterArguments | Mapping[str, Any]
+
+@disjoint_base
+class Reader:
+    """The reading half of a store.
+
+    A `GraphStore` reads its newest state, a `Snapshot` always the same.
+    """
+
+    @property
+    def epoch(self) -> int:
+        """The number of the last transaction that is read; 0 before the first."""
+    def get_vector(self, concept_id: str) -> NDArray[np.float32] | None:
+        """Return a concept's vector, a new array of shape (dim,), float32; None if it has none."""
+    def get_vectors(self, ids: Iterable[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the vectors of several concepts, and which of them have one.
+
+        Returns:
+            A matrix (len(ids), dim) of float32, with zeros where there is no vector, and a mask
+            (len(ids),) of bool.
+        """
+    def get_concept(self, concept_id: str, *, vector: bool = False) -> StoredConcept | None:
+        """Return a concept, or None; its vector only with `vector=True`."""
+    def get_concepts(
+        self, ids: Iterable[str], *, vector: bool = False
+    ) -> list[StoredConcept | None]:
+        """Return several concepts of one state, None for each that isn't there."""
+    def contains(self, concept_id: str) -> bool:
+        """Whether there is a concept with this id."""
+    def __contains__(self, concept_id: str, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __bool__(self) -> Literal[True]: ...
+    def __iter__(self) -> ConceptIds: ...
+    def get_concepts_in_range(self, start: _Time, end: _Time) -> list[str]:
+        """Return the ids of the concepts created in `start <= t < end`, by time.
+
+        Times are seconds since the Unix epoch, or aware datetimes.
+        """
+    def get_neighbors(
+        self,
+        concept_id: str,
+        *,
+        direction: _Direction = "out",
+        types: str | Iterable[str] | None = None,
+    ) -> list[str]:
+        """Return the distinct concepts that associations lead to, in order of first put.
+
+        Args:
+            concept_id: The concept; none of this id has no neighbours.
+            direction: "out", "in" or "both".
+            types: Only along associations of this type, or of these.
+        """
+    def get_associations(
+        self,
+        concept_id: str,
+        *,
+        direction: _Direction = "out",
+        types: str | Iterable[str] | None = None,
+    ) -> list[StoredAssociation]:
+        """Return the associations at a concept, by source, target and type in order of first put.
+
+        Args:
+            concept_id: The concept; none of this id has no associations.
+            direction: "out", "in" or "both".
+            types: Only associations of this type, or of these.
+        """
+    def get_association(
+        self, source_id: str, target_id: str, type: str = "semantic"
+    ) -> StoredAssociation | None:
+        """Return the association of a source, target and type, or None."""
+    def association_types(self) -> list[str]:
+        """Return the types that associations have had, in order of first use."""
+    def find_paths(
+        self,
+        sources: str | Iterable[str],
+        targets: str | Iterable[str],
+        *,
+        k: int = 5,
+        max_depth: int = 6,
+        direction: _Direction = "out",
+        types: str | Iterable[str] | None = None,
+        min_confidence: float = 0.0,
+        max_visited: int = 1000000,
+    ) -> list[Path]:
+        """Return the best paths from any of some concepts to any of others, best first.
+
+        A path's confidence is the product of its associations'; of equals the shorter is better.
+
+        Args:
+            sources: One id or several; those that don't exist are passed over.
+            targets: Likewise.
+            k: At most this many paths.
+            max_depth: At most this many associations in a path.
+            direction: "out", "in" or "both": how a path runs along associations.
+            types: Only associations of this type, or of these.
+            min_confidence: Only associations of at least this confidence.
+            max_visited: Associations looked at before the search gives up.
+        """
+    def search_text(
+        self,
+        query: str | Iterable[str],
+        limit: int = 10,
+        *,
+        operator: _Operator = "or",
+        filter: _FilterLike | None = None,
+    ) -> list[str]:
+        """Return the ids of the best concepts for some words, best first.
+
+        Args:
+            query: Free text, or a list of words; no character has a meaning of its own.
+            limit: At most this many.
+            operator: "or": any of the words; "and": all of them.
+            filter: A `Filter`, or a dict of its arguments.
+        """
+    def search_text_scored(
+        self,
+        query: str | Iterable[str],
+        limit: int = 10,
+        *,
+        operator: _Operator = "or",
+        k1: float = 1.2,
+        b: float = 0.75,
+        filter: _FilterLike | None = None,
+    ) -> list[Hit]:
+        """Return the best concepts for some words with their BM25 scores, best first.
+
+        Args:
+            query: Free text, or a list of words.
+            limit: At most this many.
+            operator: "or": any of the words; "and": all of them.
+            k1: Term saturation, 0.0 or more.
+            b: Length normalisation, 0.0 to 1.0.
+            filter: A `Filter`, or a dict of its arguments.
+        """
+    def search_vector(
+        self, query: ArrayLike, k: int = 10, *, filter: _FilterLike | None = None
+    ) -> list[Hit]:
+        """Return the concepts whose vectors are nearest to a query's, exactly, best first.
+
+        Scores are larger for nearer: cosine in [-1, 1], dot product, or negated Euclidean distance.
+
+        Args:
+            query: A vector of the store's dimension.
+            k: At most this many.
+            filter: A `Filter`, or a dict of its arguments.
+        """
+    def search_vectors(
+        self, queries: ArrayLike, k: int = 10, *, filter: _FilterLike | None = None
+    ) -> list[list[Hit]]:
+        """Return what `search_vector` would for each row of a matrix (n, dim), in one go."""
+    def search_hybrid(
+        self,
+        text: str | Iterable[str] | None = None,
+        vector: ArrayLike | None = None,
+        k: int = 10,
+        *,
+        filter: _FilterLike | None = None,
+    ) -> list[HybridHit]:
+        """Return the best concepts for words and a vector together, fused by reciprocal rank.
+
+        Args:
+            text: Free text, a list of words, or None.
+            vector: A vector of the store's dimension, or None; one of the two is needed.
+            k: At most this many.
+            filter: A `Filter`, or a dict of its arguments.
+        """
+    def distance(self, a: str, b: str) -> float | None:
+        """Return how far apart two concepts' vectors are; None when either has none.
+
+        Smaller is nearer: 1 - cosine (0.0 to 2.0), the negated dot product, or the Euclidean
+        distance, by the store's metric.
+        """
+
+@final
+class Snapshot(Reader):
+    """One state of a store, to be read at leisure: later commits do not show in it.
+
+    Files that only it still needs are kept until it is closed, or is no longer referred to.
+    """
+
+    def close(self) -> None:
+        """Let go of the state; a second call does nothing."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> Literal[False]: ...
+
+@final
+class Transaction:
+    """Several writes that become visible, and durable, together.
+
+    It reads the state that it began with, and its own writes. Used with `with`, it commits at the
+    end of the block, or leaves nothing behind when the block raises. If something that it read by
+    id was changed meanwhile, committing raises `ConflictError`: run it again.
+    """
+
+    def get_concept(self, concept_id: str, *, vector: bool = False) -> StoredConcept | None:
+        """Return a concept as the transaction would leave it; with its vector only if asked."""
+    def get_vector(self, concept_id: str) -> NDArray[np.float32] | None:
+        """Return a concept's vector as the transaction would leave it."""
+    def contains(self, concept_id: str) -> bool:
+        """Whether there would be a concept with this id."""
+    def __contains__(self, concept_id: str, /) -> bool: ...
+    def get_associations(
+        self,
+        concept_id: str,
+        *,
+        direction: _Direction = "out",
+        types: str | Iterable[str] | None = None,
+    ) -> list[StoredAssociation]:
+        """Return the associations at a concept as the transaction would leave them."""
+    def get_association(
+        self, source_id: str, target_id: str, type: str = "semantic"
+    ) -> StoredAssociation | None:
+        """Return the association of a key as the transaction would leave it, or None."""
+    def put_concept(
+        self,
+        concept_id: str,
+        content: str = "",
+        vector: ArrayLike | None = None,
+        *,
+        created: _Time | None = None,
+        last_accessed: _Time | None = None,
+        access_count: int = 0,
+        strength: float = 1.0,
+        confidence: float = 1.0,
+        source: str | None = None,
+        category: str | None = None,
+        attributes: _Attributes | None = None,
+    ) -> None:
+        """Put a concept, in place of any of its id; see `GraphStore.put_concept`."""
+    def put_concepts(
+        self,
+        ids: Iterable[str],
+        contents: str | _Texts | None = None,
+        vectors: _Vectors | None = None,
+        *,
+        created: _Time | _Times | None = None,
+        last_accessed: _Time | _Times | None = None,
+        access_counts: int | _Counts | None = None,
+        strengths: float | _Floats | None = None,
+        confidences: float | _Floats | None = None,
+        sources: str | _Texts | None = None,
+        categories: str | _Texts | None = None,
+        attributes: _Attributes | Sequence[_Attributes | None] | None = None,
+    ) -> None:
+        """Put several concepts; see `GraphStore.put_concepts`."""
+    def add_vector(self, concept_id: str, embedding: ArrayLike) -> None:
+        """Set a concept's vector; makes a bare concept when there is none."""
+    def update_concept(self, concept_id: str, **fields: Unpack[_ConceptFields]) -> None:
+        """Change some fields of a concept; see `GraphStore.update_concept`."""
+    def delete(self, concept_id: str) -> bool:
+        """Delete a concept with its associations; return whether it was there."""
+    def add_association(
+        self,
+        source_id: str,
+        target_id: str,
+        *,
+        type: str = "semantic",
+        weight: float = 1.0,
+        confidence: float = 1.0,
+        source: str | None = None,
+        attributes: _Attributes | None = None,
+        created: _Time | None = None,
+        last_used: _Time | None = None,
+        create_missing: bool = False,
+    ) -> None:
+        """Put an association, in place of any of its key; see `GraphStore.add_association`."""
+    def add_associations(
+        self,
+        source_ids: Iterable[str],
+        target_ids: Iterable[str],
+        *,
+        types: str | _Texts | None = None,
+        weights: float | _Floats | None = None,
+        confidences: float | _Floats | None = None,
+        sources: str | _Texts | None = None,
+        attributes: _Attributes | Sequence[_Attributes | None] | None = None,
+        created: _Time | _Times | None = None,
+        last_used: _Time | _Times | None = None,
+        create_missing: bool = False,
+    ) -> None:
+        """Put several associations; see `GraphStore.add_associations`."""
+    def delete_association(self, source_id: str, target_id: str, type: str = "semantic") -> None:
+        """Delete an association; one that isn't there is passed over."""
+    def commit(self) -> int:
+        """Commit all writes, with the transaction's durability; return the transaction's number."""
+    def rollback(self) -> None:
+        """Drop all writes; does nothing once it has ended."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> Literal[False]: ...
+
+@final
+class GraphStore(Reader):
+    """A store of concepts and associations, found by id, vector, words and time.
+
+    Any number of handles, in any number of threads and processes, may be open on one store. Reads
+    see the newest committed state and never wait for a writer.
+
+    Args:
+        path: The store's directory; ":memory:" keeps it in memory.
+        vector_dimension: Components of every vector, 1 to 65,535.
+        create: Make the store when there is none.
+        read_only: Never write.
+        exclusive: Keep the write lock as long as it is open, which shuts other writers out.
+        timeout: Seconds to wait for the write lock.
+        durability: What a single call outside a transaction promises when it returns. "sync": it
+            survives power loss; "interval": it survives the death of the process, and power loss
+            once the interval has passed; "buffered": it survives power loss after a later save.
+            Batches, transactions, `save()` and leaving `with` are "sync".
+        interval_ms: Milliseconds of the interval.
+        metric: "cosine", "dot" or "euclidean".
+        vector_storage: "f32" (vectors come back bit-exact) or "f16" (half the bytes).
+        use_compression: Whether contents and attributes are compressed on disk.
+        analyzer: Of the word index: "english" or "simple".
+        retention: None, the only choice: no history is kept yet.
+    """
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        vector_dimension: int = 384,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        exclusive: bool = False,
+        timeout: float = 5.0,
+        durability: _Durability = "interval",
+        interval_ms: float = 50,
+        metric: Literal["cosine", "dot", "euclidean"] = "cosine",
+        vector_storage: Literal["f32", "f16"] = "f32",
+        use_compression: bool = True,
+        analyzer: Literal["english", "simple"] = "english",
+        retention: None = None,
+    ) -> Self: ...
+    def add_vector(self, concept_id: str, embedding: ArrayLike) -> int:
+        """Set a concept's vector; makes a bare concept when there is none of this id.
+
+        Args:
+            concept_id: 1 to 1,024 bytes of UTF-8.
+            embedding: A vector of the store's dimension, all components finite.
+
+        Returns:
+            The number of the transaction.
+        """
+    def add_vectors(self, ids: Iterable[str], matrix: ArrayLike) -> int:
+        """Set several concepts' vectors in one durable transaction; return its number.
+
+        Args:
+            ids: The concepts; missing ones are made, bare.
+            matrix: (len(ids), dim), or a sequence of vectors.
+        """
+    def put_concept(
+        self,
+        concept_id: str,
+        content: str = "",
+        vector: ArrayLike | None = None,
+        *,
+        created: _Time | None = None,
+        last_accessed: _Time | None = None,
+        access_count: int = 0,
+        strength: float = 1.0,
+        confidence: float = 1.0,
+        source: str | None = None,
+        category: str | None = None,
+        attributes: _Attributes | None = None,
+    ) -> int:
+        """Put a concept, in place of any of its id; return the number of the transaction.
+
+        Args:
+            concept_id: 1 to 1,024 bytes of UTF-8.
+            content: The text that is searched.
+            vector: A vector of the store's dimension, or None.
+            created: Seconds since the epoch, or an aware datetime. None: as it was, or now.
+            last_accessed: Likewise; None: never.
+            access_count: How often it was accessed.
+            strength: How well it is remembered, 0.0 or more.
+            confidence: How sure it is, 0.0 to 1.0.
+            source: Where it was learned.
+            category: What it is filed under.
+            attributes: A dict of what JSON can hold.
+        """
+    def put_concepts(
+        self,
+        ids: Iterable[str],
+        contents: str | _Texts | None = None,
+        vectors: _Vectors | None = None,
+        *,
+        created: _Time | _Times | None = None,
+        last_accessed: _Time | _Times | None = None,
+        access_counts: int | _Counts | None = None,
+        strengths: float | _Floats | None = None,
+        confidences: float | _Floats | None = None,
+        sources: str | _Texts | None = None,
+        categories: str | _Texts | None = None,
+        attributes: _Attributes | Sequence[_Attributes | None] | None = None,
+    ) -> int:
+        """Put several concepts in one durable transaction; return its number.
+
+        Each argument but `ids` is one value for all, or a sequence with a value (or None) for each.
+
+        Args:
+            ids: The concepts.
+            contents: Their texts.
+            vectors: (len(ids), dim), or a sequence of vectors and None.
+            created: As in `put_concept`, like all that follow.
+            last_accessed: Times.
+            access_counts: Counts.
+            strengths: Numbers.
+            confidences: Numbers.
+            sources: Texts.
+            categories: Texts.
+            attributes: Dicts.
+        """
+    def update_concept(self, concept_id: str, **fields: Unpack[_ConceptFields]) -> int:
+        """Change some fields of a concept; return the number of the transaction.
+
+        Args:
+            concept_id: The concept, which must be there.
+            **fields: Any of content, vector, strength, confidence, source, category, attributes;
+                None removes a vector, source or category.
+        """
+    def delete(self, concept_id: str) -> bool:
+        """Delete a concept with its vector, words and associations; return whether it was there."""
+    def delete_many(self, ids: Iterable[str]) -> int:
+        """Delete several concepts in one durable transaction; return its number.
+
+        Those that aren't there are passed over.
+        """
+    def erase(self, concept_id: str) -> bool:
+        """Delete a concept, and rewrite the files so that none holds anything of it.
+
+        Takes as long as a compaction. Returns whether it was there.
+        """
+    def access(self, concept_id: str, strength: float | None = None) -> int:
+        """Count an access to a concept; return the number of the transaction.
+
+        Args:
+            concept_id: The concept, which must be there.
+            strength: How well it is remembered from now on; None: as before.
+        """
+    def add_association(
+        self,
+        source_id: str,
+        target_id: str,
+        *,
+        type: str = "semantic",
+        weight: float = 1.0,
+        confidence: float = 1.0,
+        source: str | None = None,
+        attributes: _Attributes | None = None,
+        created: _Time | None = None,
+        last_used: _Time | None = None,
+        create_missing: bool = False,
+    ) -> int:
+        """Put an association, in place of any of its source, target and type.
+
+        Args:
+            source_id: The concept it starts at.
+            target_id: The concept it points to.
+            type: Any text of 1 to 1,024 bytes.
+            weight: How strong it is, 0.0 or more.
+            confidence: How sure it is, 0.0 to 1.0.
+            source: Where it was learned.
+            attributes: A dict of what JSON can hold.
+            created: Seconds since the epoch, or an aware datetime. None: as it was, or now.
+            last_used: Likewise; None: never.
+            create_missing: Make missing concepts, bare, instead of raising.
+
+        Returns:
+            The number of the transaction.
+
+        Raises:
+            ConceptNotFoundError: It names the missing concept.
+        """
+    def add_associations(
+        self,
+        source_ids: Iterable[str],
+        target_ids: Iterable[str],
+        *,
+        types: str | _Texts | None = None,
+        weights: float | _Floats | None = None,
+        confidences: float | _Floats | None = None,
+        sources: str | _Texts | None = None,
+        attributes: _Attributes | Sequence[_Attributes | None] | None = None,
+        created: _Time | _Times | None = None,
+        last_used: _Time | _Times | None = None,
+        create_missing: bool = False,
+    ) -> int:
+        """Put several associations in one durable transaction; return its number.
+
+        Each keyword argument is one value for all, or a sequence with a value (or None) for each.
+
+        Args:
+            source_ids: The concepts they start at.
+            target_ids: The concepts they point to.
+            types: As in `add_association`, like all that follow.
+            weights: Numbers.
+            confidences: Numbers.
+            sources: Where they were learned.
+            attributes: Dicts.
+            created: Times.
+            last_used: Times.
+            create_missing: Make missing concepts, bare, instead of raising.
+        """
+    def delete_association(self, source_id: str, target_id: str, type: str = "semantic") -> bool:
+        """Delete an association; return whether it was there."""
+    def transaction(self, *, durability: _Durability = "sync") -> Transaction:
+        """Begin a transaction; with `with`, it commits at the end of the block.
+
+        Args:
+            durability: What its commit promises: "sync", "interval" or "buffered".
+        """
+    def snapshot(self) -> Snapshot:
+        """Take a snapshot: the state as of now, to be read at leisure."""
+    def stats(self) -> _Stats:
+        """Return what the store holds and how it is doing, by name."""
+    def save(self) -> None:
+        """Make all that was committed survive power loss; on return it does."""
+    def flush(self) -> None:
+        """Write the log's tail to a segment; happens by itself in the background, too."""
+    def compact(self) -> None:
+        """Rewrite all segments as one, without what is dead."""
+    def verify(self) -> VerifyReport:
+        """Read every file whole, compare all checksums, and report what is damaged."""
+    def close(self) -> None:
+        """Save and close; a second call does nothing."""
+    @property
+    def path(self) -> str:
+        """The store's directory, as it was given."""
+    @property
+    def vector_dimension(self) -> int:
+        """Components of every vector."""
+    @property
+    def metric(self) -> Literal["cosine", "dot", "euclidean"]:
+        """How vectors are compared: "cosine", "dot" or "euclidean"."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> Literal[False]: ...
+
+@final
+class StaticEmbedder:
+    """Embeds texts by a table of token vectors: no network, and the same answer everywhere."""
+
+    def __new__(cls, model_path: str | PathLike[str]) -> Self: ...
+    @property
+    def model_id(self) -> str:
+        """The name of the model's recipe: vectors of two models with one name may be compared."""
+    @property
+    def dim(self) -> int:
+        """Number of components of each vector."""
+    def embed_documents(self, texts: Iterable[str]) -> NDArray[np.float32]:
+        """Return the texts' vectors, (len(texts), dim) of float32, each of length 1.
+
+        A text without a known word gets zeros, which are similar to nothing.
+        """
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """Return the text's vector, (dim,) of float32: the one that a document would get."""
+
+@final
+class Entity:
+    """One mention of a thing."""
+
+    @property
+    def name(self) -> str:
+        """The noun phrase in normal form: lower case, singular, without articles."""
+    @property
+    def span(self) -> tuple[int, int]:
+        """Where it is mentioned."""
+
+@final
+class Relation:
+    """A statement of the text."""
+
+    @property
+    def subject(self) -> str:
+        """Name of the first entity."""
+    @property
+    def relation(self) -> str:
+        """Name of the relation, such as "is_a", "causes" or "part_of"."""
+    @property
+    def object(self) -> str:
+        """Name of the second entity."""
+    @property
+    def kind(
+        self,
+    ) -> Literal["semantic", "causal", "temporal", "hierarchical", "compositional"]:
+        """One of "semantic", "causal", "temporal", "hierarchical" and "compositional"."""
+    @property
+    def negated(self) -> bool:
+        """Whether the text denies it."""
+    @property
+    def confidence(self) -> float:
+        """How surely the text says so, over 0.0 to 1.0."""
+    @property
+    def sentence(self) -> tuple[int, int]:
+        """The span of the sentence that says so."""
+
+@final
+class Extraction:
+    """What `extract` found, each list in the order of the text."""
+
+    @property
+    def sentences(self) -> list[tuple[int, int]]:
+        """The spans of the sentences."""
+    @property
+    def entities(self) -> list[Entity]:
+        """Each mention of an entity, those outside relations too."""
+    @property
+    def relations(self) -> list[Relation]:
+        """The statements."""
+
+def extract(text: str) -> Extraction:
+    """Find the sentences, entities and typed relations of an English text, by rules."""
+
+def analyze(text: str, analyzer: Literal["english", "simple"] = "english") -> list[str]:
+    """Return the terms that the word index makes of a text, in its order.
+
+    Args:
+        text: Any text.
+        analyzer: "english" (stop words and stemming) or "simple".
+    """
