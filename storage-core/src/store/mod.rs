@@ -2,9 +2,13 @@
 
 mod access;
 mod backup;
+mod cleaning;
 mod commit;
+mod compaction;
 mod disk;
+mod flush;
 mod maintenance;
+mod recovery;
 mod snapshot;
 mod stats;
 mod transaction;

@@ -1,0 +1,121 @@
+//! Compaction: several segments become one, without what is dead in them.
+//!
+//! Invariant: the manifest that names the new segment has the LSN of the one before; compaction changes
+//! how the state is kept, not what it is.
+
+use super::Shared;
+use super::disk::Disk;
+use super::flush::{position, publish, write_segment};
+use crate::Result;
+use crate::state::{Part, State};
+
+/// Adjacent segments of a size class that are merged into one.
+const FAN_IN: usize = 4;
+
+impl Shared {
+    pub(super) fn compact_now(&self) -> Result<()> {
+        let Some(disk) = &self.disk else { return self.compact_memory() };
+        let _lease = self.lease(disk)?;
+        self.flush_leased(disk)?;
+        let (count, dead) = {
+            let writer = self.writer();
+            let base = &position(&writer).base;
+            let dead = base.iter().any(|p| !p.dead_rows.is_empty() || !p.dead_edges.is_empty());
+            (base.len(), dead)
+        };
+        if count > 1 || dead {
+            self.compact_leased(disk, 0..count)?;
+        }
+        Ok(())
+    }
+
+    /// Compacts and drops the previous generation, so that no file holds what was deleted.
+    pub(super) fn purge_now(&self) -> Result<()> {
+        self.compact_now()?;
+        let Some(disk) = &self.disk else { return Ok(()) };
+        let _lease = self.lease(disk)?;
+        let manifest = self.manifest();
+        disk.remove_unneeded(&manifest, None);
+        disk.check_removed(&manifest)
+    }
+
+    /// The segments that are worth merging now: the newest few of a size, or one that is mostly dead.
+    pub(super) fn choose_compaction(&self) -> Option<std::ops::Range<usize>> {
+        let writer = self.writer();
+        let base = &position(&writer).base;
+        let smallest = self.options.flush_bytes.max(1);
+        let class = |part: &Part| {
+            let mut class = 0;
+            let mut bytes = smallest.saturating_mul(2);
+            while part.segment.byte_len() as u64 > bytes {
+                bytes = bytes.saturating_mul(FAN_IN as u64);
+                class += 1;
+            }
+            class
+        };
+        let top = base.iter().map(class).max()?;
+        for limit in 0..=top {
+            let count = base.iter().rev().take_while(|part| class(part) <= limit).count();
+            if count >= FAN_IN {
+                return Some(base.len() - count..base.len());
+            }
+        }
+        let mostly_dead = |part: &Part| {
+            let all = u64::from(part.segment.rows()) + u64::from(part.segment.edges());
+            (part.dead_rows.len() + part.dead_edges.len()) * 3 > all
+        };
+        base.iter().position(mostly_dead).map(|at| at..at + 1)
+    }
+
+    pub(super) fn compact_leased(&self, disk: &Disk, run: std::ops::Range<usize>) -> Result<()> {
+        let (base, previous, state) = {
+            let writer = self.writer();
+            let position = position(&writer);
+            (position.base.clone(), position.manifest.clone(), self.state.load_full())
+        };
+        let mut manifest = previous.clone();
+        manifest.generation += 1;
+        let inputs = &base[run.clone()];
+        let live = inputs.iter().any(Part::has_live);
+        let merged = if live {
+            let mut entries = manifest.segments.split_off(run.start);
+            let after = entries.split_off(run.len());
+            let merged = write_segment(disk, &state, inputs, &mut manifest)?;
+            manifest.segments.extend(after);
+            Some(merged)
+        } else {
+            manifest.segments.drain(run.clone());
+            None
+        };
+        publish(disk, &manifest)?;
+
+        let mut writer = self.writer();
+        let current = self.state.load_full();
+        let replacement = merged.clone().map(Part::new);
+        self.replace(
+            disk,
+            &mut writer,
+            &current,
+            &base,
+            run.clone(),
+            replacement.clone(),
+            &manifest,
+        )?;
+        let position = writer.position.as_mut().expect("a store on disk has a position");
+        if position.manifest.generation == manifest.generation {
+            position.base.splice(run, replacement);
+        }
+        drop(writer);
+        disk.remove_unneeded(&manifest, Some(&previous));
+        Ok(())
+    }
+
+    fn compact_memory(&self) -> Result<()> {
+        let writer = self.writer();
+        let mut state = State::clone(&self.state.load());
+        state.merge_all()?;
+        self.show(state);
+        drop(writer);
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! Flush: the log's tail becomes a segment, and a manifest says so.
+//!
+//! Invariant: only rows that were dead at the manifest's own LSN are left out of a segment, so a deletion
+//! that power loss takes back takes nothing with it; what died since is carried over in memory.
+
+use std::sync::Arc;
+
+use super::disk::{Disk, Position, header, segment_path};
+use super::{Shared, Writer};
+use crate::manifest::{Manifest, SegmentEntry, replace_leftover};
+use crate::segment::{Identity, MergeInput, MergeTarget, Segment, merge};
+use crate::state::{Part, State};
+use crate::tombstones::Tombstones;
+use crate::wal::{self, Log};
+use crate::{Error, Result};
+
+/// At closing, a tail smaller than this is left to be replayed.
+const SMALL_TAIL_BYTES: u64 = 256 << 10;
+
+impl Shared {
+    pub(super) fn flush_now(&self) -> Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        let _lease = self.lease(disk)?;
+        self.flush_leased(disk)
+    }
+
+    pub(super) fn flush_leased(&self, disk: &Disk) -> Result<()> {
+        let Some(begun) = self.begin_flush(disk)? else { return Ok(()) };
+        let outcome = self.finish_flush(disk, &begun);
+        let mut writer = self.writer();
+        writer.pinned = 0;
+        let bytes = position(&writer).log.bytes();
+        drop(writer);
+        self.maintenance.note_tail(bytes, self.options.flush_bytes);
+        outcome
+    }
+
+    /// Ends the current log at the newest transaction; what is in it is then to be flushed.
+    fn begin_flush(&self, disk: &Disk) -> Result<Option<Begun>> {
+        let mut writer = self.writer();
+        disk.check_not_poisoned()?;
+        let lock = if writer.keeps_lock { None } else { Some(disk.write_lock()?) };
+        self.adopt_newest(disk, &mut writer)?;
+        self.catch_up_as_writer(disk, &mut writer)?;
+        let state = self.state.load_full();
+        let position = writer.position.as_mut().expect("a store on disk has a position");
+        if position.manifest.lsn == state.epoch {
+            return Ok(None);
+        }
+        let logs = wal::list_logs(&*disk.fs, &disk.dir)?;
+        let number = logs.last().copied().unwrap_or(0).max(position.log.header().number) + 1;
+        let header = header(state.store, number, state.epoch + 1, state.epoch);
+        let fresh = Log::create(&*disk.fs, &disk.dir, header)?;
+        disk.note_sync(position.log.seal(number))?;
+        position.log = fresh;
+        let begun = Begun {
+            files: position.base.len(),
+            base: position.base.clone(),
+            previous: position.manifest.clone(),
+            log: number,
+            state: Arc::clone(&state),
+        };
+        writer.pinned = state.epoch;
+        drop(lock);
+        Ok(Some(begun))
+    }
+
+    fn finish_flush(&self, disk: &Disk, begun: &Begun) -> Result<()> {
+        let state = &begun.state;
+        let mut manifest = begun.previous.clone();
+        manifest.generation += 1;
+        manifest.lsn = state.epoch;
+        manifest.commit_time = state.commit_time;
+        manifest.log = begun.log;
+        manifest.next_number = state.next_number;
+        manifest.types = state.types.names().map(ToString::to_string).collect();
+        manifest.config = (*state.config).clone();
+
+        let memory = &state.parts[begun.files..];
+        let merged = match memory {
+            [] => None,
+            parts => Some(write_segment(disk, state, parts, &mut manifest)?),
+        };
+        let mut base = Vec::with_capacity(begun.files + 1);
+        for (at, part) in state.parts[..begun.files].iter().enumerate() {
+            let before = &begun.base[at];
+            if part.dead_rows.len() != before.dead_rows.len()
+                || part.dead_edges.len() != before.dead_edges.len()
+            {
+                let dead = Tombstones {
+                    rows: (*part.dead_rows).clone(),
+                    edges: (*part.dead_edges).clone(),
+                };
+                let id = part.segment.id();
+                dead.write(&*disk.fs, &disk.dir, &state.store, id, manifest.lsn)?;
+                manifest.segments[at].tombstones = Some(manifest.lsn);
+            }
+            base.push(part.clone());
+        }
+        base.extend(merged.clone().map(Part::new));
+        publish(disk, &manifest)?;
+
+        let mut writer = self.writer();
+        let current = self.state.load_full();
+        let replaced = begun.files..state.parts.len();
+        let replacement = merged.map(Part::new);
+        self.replace(disk, &mut writer, &current, &state.parts, replaced, replacement, &manifest)?;
+        let position = writer.position.as_mut().expect("a store on disk has a position");
+        if position.manifest.generation == manifest.generation {
+            position.base = base;
+        }
+        drop(writer);
+        disk.remove_unneeded(&manifest, Some(&begun.previous));
+        Ok(())
+    }
+
+    /// Puts a merged part in the place of those it was made of, and what died since dead in it.
+    #[expect(clippy::too_many_arguments, reason = "the two ends of one swap, named one by one")]
+    pub(super) fn replace(
+        &self,
+        disk: &Disk,
+        writer: &mut Writer,
+        current: &State,
+        before: &[Part],
+        range: std::ops::Range<usize>,
+        replacement: Option<Part>,
+        manifest: &Manifest,
+    ) -> Result<()> {
+        let same = current.parts.len() >= range.end
+            && before[..range.end]
+                .iter()
+                .zip(&current.parts)
+                .all(|(a, b)| Arc::ptr_eq(&a.segment, &b.segment));
+        let next = if same {
+            let mut next = State::clone(current);
+            let mut replacement = replacement;
+            if let Some(part) = &mut replacement {
+                for at in range.clone() {
+                    carry_deaths(&before[at], &current.parts[at], part)?;
+                }
+            }
+            next.parts.splice(range, replacement);
+            let position = writer.position.as_mut().expect("a store on disk has a position");
+            position.manifest = manifest.clone();
+            next
+        } else {
+            // This handle started over from a manifest in between.
+            let (position, next) = disk.load()?;
+            writer.position = Some(position);
+            next
+        };
+        self.show(next);
+        disk.control.set_generation(manifest.generation);
+        Ok(())
+    }
+
+    /// Starts over from a manifest that another process published.
+    pub(super) fn adopt_newest(&self, disk: &Disk, writer: &mut Writer) -> Result<()> {
+        let newest = Manifest::list(&*disk.fs, &disk.dir)?.first().copied();
+        if newest.is_none_or(|newest| newest <= position(writer).manifest.generation) {
+            return Ok(());
+        }
+        let (position, state) = disk.load()?;
+        writer.changes = super::commit::Changes::from_epoch(state.epoch);
+        writer.position = Some(position);
+        self.show(state);
+        Ok(())
+    }
+
+    /// Like [`Self::adopt_newest`], for a reader whose memory holds what others have flushed.
+    pub(super) fn adopt_if_flushed(&self, disk: &Disk, writer: &mut Writer) -> Result<()> {
+        let behind = disk.control.generation() > position(writer).manifest.generation;
+        if behind && writer.pinned == 0 { self.adopt_newest(disk, writer) } else { Ok(()) }
+    }
+
+    /// The manifest that this handle goes by.
+    pub(super) fn manifest(&self) -> Manifest {
+        position(&self.writer()).manifest.clone()
+    }
+
+    pub(super) fn save_at_close(&self, disk: &Disk) -> Result<()> {
+        disk.check_not_poisoned()?;
+        let tail = position(&self.writer()).log.bytes();
+        if tail > SMALL_TAIL_BYTES
+            && let Some(_lease) = disk.try_lease()?
+        {
+            self.flush_leased(disk)?;
+        }
+        self.sync_newest()
+    }
+}
+
+/// A flush between its two steps.
+struct Begun {
+    /// Parts of the state that are in files.
+    files: usize,
+    /// Those parts with what was dead at the previous manifest's LSN.
+    base: Vec<Part>,
+    previous: Manifest,
+    /// The log that goes on after the flushed one.
+    log: u64,
+    state: Arc<State>,
+}
+
+pub(super) fn position(writer: &Writer) -> &Position {
+    writer.position.as_ref().expect("a store on disk has a position")
+}
+
+/// Merges parts into a new segment file and enters it into a manifest.
+pub(super) fn write_segment(
+    disk: &Disk,
+    state: &State,
+    parts: &[Part],
+    manifest: &mut Manifest,
+) -> Result<Arc<Segment>> {
+    let id = manifest.next_segment;
+    manifest.next_segment += 1;
+    let path = segment_path(&disk.dir, id);
+    replace_leftover(&*disk.fs, &path)?;
+    let inputs: Vec<MergeInput<'_>> = parts
+        .iter()
+        .map(|part| MergeInput {
+            segment: &part.segment,
+            dead_rows: &part.dead_rows,
+            dead_edges: &part.dead_edges,
+        })
+        .collect();
+    let lsns = || parts.iter().map(|part| part.segment.identity());
+    let identity = Identity {
+        store: state.store,
+        id,
+        first_lsn: lsns().map(|i| i.first_lsn).min().unwrap_or(0),
+        last_lsn: lsns().map(|i| i.last_lsn).max().unwrap_or(0),
+    };
+    let target = MergeTarget::File { fs: &*disk.fs, path };
+    let segment = Arc::new(merge(&inputs, &target, &identity, &state.config, state.hasher)?);
+    disk.remember(&segment);
+    let bytes = segment.byte_len() as u64;
+    manifest.segments.push(SegmentEntry { id, tombstones: None, bytes });
+    Ok(segment)
+}
+
+/// Syncs the names of new segments, then publishes the manifest and reads it back.
+pub(super) fn publish(disk: &Disk, manifest: &Manifest) -> Result<()> {
+    let seg = disk.dir.join("seg");
+    disk.fs.sync_dir(&seg).map_err(|e| Error::io("sync", &seg, e))?;
+    manifest.publish(&*disk.fs, &disk.dir)?;
+    let read = Manifest::read(&*disk.fs, &disk.dir, manifest.generation)?;
+    if &read != manifest {
+        let path = Manifest::path(&disk.dir, manifest.generation);
+        return Err(Error::corrupt(&path, 0, "the manifest that was written", "another"));
+    }
+    Ok(())
+}
+
+/// Marks dead in `merged` what died in a part after the merge had read it.
+fn carry_deaths(then: &Part, now: &Part, merged: &mut Part) -> Result<()> {
+    if now.dead_rows.len() > then.dead_rows.len() {
+        let numbers = now.segment.numbers()?;
+        for row in &*now.dead_rows - &*then.dead_rows {
+            if let Some(row) = merged.segment.row_of(numbers[row as usize])? {
+                merged.kill_row(row)?;
+            }
+        }
+    }
+    if now.dead_edges.len() > then.dead_edges.len()
+        && let Some(graph) = now.segment.graph()?
+    {
+        for edge in &*now.dead_edges - &*then.dead_edges {
+            let found = graph.edge(edge).map(|edge| crate::operation::EdgeKey {
+                source: edge.source,
+                target: edge.target,
+                type_id: edge.type_id,
+            });
+            let found = found.map(|key| merged.segment.find_edge(key)).transpose()?.flatten();
+            if let Some(edge) = found {
+                merged.kill_edge(edge);
+            }
+        }
+    }
+    Ok(())
+}
