@@ -64,9 +64,8 @@ fn one_seed(seed: u64) {
             }
             // Batches, transactions, flushes and saves are durable on return; single calls are not.
             let durable = match step {
-                Step::Put(_) | Step::Associate(_) | Step::Mixed(_) => true,
-                Step::Flush | Step::Compact | Step::Save => true,
                 Step::Patch(..) | Step::Delete(_) | Step::Dissociate(..) | Step::Access(_) => false,
+                _ => true,
             };
             if durable && accepted {
                 oracle.durable = oracle.states.len() - 1;

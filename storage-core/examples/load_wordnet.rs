@@ -1,6 +1,6 @@
 //! Loads WordNet, reopens the store, and prints what loading, opening and reading cost.
 //!
-//! `cargo run --release -p storage-core --example wordnet -- [data folder] [new store]`; without
+//! `cargo run --release -p storage-core --example load_wordnet -- [data folder] [new store]`; without
 //! arguments, the repository's slice, which has no vectors, and a store that is removed at the end.
 
 #![expect(clippy::print_stdout, reason = "an example that reports")]
