@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sutra_core.nlp import StaticEmbedder
 from tqdm import tqdm
+
+from sutra_core.nlp import StaticEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,5 +1,5 @@
 """Fixtures of the application layer's tests: engines over stores on disk, fresh and reopened."""
-# ruff: noqa: INP001  # tests are no package
+# tests are no package
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from sutra_storage import _native
 
 from sutra_core.errors import ModelNotFoundError
+from sutra_storage import _native
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,9 @@ from sutra_core.graph.relations import MENTIONS, NAMES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import sutra_storage
     from numpy.typing import ArrayLike, NDArray
+
+    import sutra_storage
 
 Direction = Literal["out", "in", "both"]
 
