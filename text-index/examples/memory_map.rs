@@ -1,6 +1,6 @@
 //! The crate alone: writes an index to a file, maps it, searches it and says why each hit is one.
 //!
-//! Usage: `cargo run -p text-index --example memory_map -- FILE [words]`
+//! Usage: `cargo run -p text-index --example memory_map -- [FILE [words]]`
 
 #![expect(clippy::print_stdout, reason = "the answer is the purpose of this program")]
 
@@ -21,7 +21,8 @@ const TEXTS: [&str; 4] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("the file to write is missing")?;
+    let folder = tempfile::tempdir()?;
+    let path = arguments.next().map_or_else(|| folder.path().join("words"), Into::into);
     let words = arguments.next().unwrap_or_else(|| "energy from sunlight".to_owned());
 
     let analyzer = Analyzer::english();

@@ -19,7 +19,10 @@ use text_index::{
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let directory = arguments.next().ok_or("the folder with concepts.jsonl is missing")?;
+    let Some(directory) = arguments.next() else {
+        println!("usage: wordnet DIR [english|simple]");
+        return Ok(());
+    };
     let analyzer = arguments.next().unwrap_or_else(|| "english".to_owned());
     let analyzer = Analyzer::by_name(&analyzer).ok_or("the analyzer is english or simple")?;
     let texts = read_texts(&Path::new(&directory).join("concepts.jsonl"))?;

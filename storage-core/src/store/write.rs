@@ -143,10 +143,13 @@ impl Resolver<'_> {
         if let Some(&known) = self.known.get(id) {
             return Ok(known);
         }
-        Ok(match self.state.find(id)? {
+        let known = match self.state.find(id)? {
             None => Known::Absent,
             Some(place) => Known::Stored { place, number: self.state.number(place)? },
-        })
+        };
+        // Associations name the same concepts again and again.
+        self.known.insert(id.to_owned(), known);
+        Ok(known)
     }
 
     fn number(&mut self, id: &str) -> Result<Option<u32>> {
