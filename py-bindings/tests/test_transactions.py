@@ -1,0 +1,144 @@
+"""Transactions: all or none, reading their own writes, refusing what changed under them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import sutra_storage
+from sutra_storage import ConflictError, GraphStore, StoreClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[GraphStore]:
+    """A store of two concepts and an association."""
+    with GraphStore(tmp_path / "s", 2) as store:
+        store.put_concepts(["a", "b"], ["first", "second"], np.eye(2))
+        store.add_association("a", "b")
+        yield store
+
+
+def test_a_block_commits_as_one(store: GraphStore) -> None:
+    before = store.epoch
+    with store.transaction() as transaction:
+        transaction.put_concept("c", "third", [1, 1])
+        transaction.put_concepts(["d", "e"], "fourth", sources="s")
+        transaction.add_association("c", "d", type="t")
+        transaction.add_associations(["d", "d"], ["e", "new"], types="t", create_missing=True)
+        transaction.add_vector("d", np.array([0.0, 2.0]))
+        transaction.update_concept("a", content="changed")
+        assert transaction.delete("b")
+        assert not transaction.delete("nobody")
+        assert "c" not in store
+    assert store.epoch == before + 1
+    assert list(store) == ["a", "c", "d", "e", "new"]
+    assert store.get_neighbors("d") == ["e", "new"]
+    assert store.search_text("changed") == ["a"]
+    assert store.search_text("second") == []
+
+
+def test_it_reads_its_own_writes(store: GraphStore) -> None:
+    transaction = store.transaction()
+    transaction.put_concept("c", "third", [3, 4])
+    transaction.add_association("c", "a", type="t", weight=0.5)
+    assert "c" in transaction
+    assert transaction.contains("c")
+    found = transaction.get_concept("c")
+    assert found is not None
+    assert (found.content, found.vector) == ("third", None)
+    vector = transaction.get_vector("c")
+    assert vector is not None
+    assert vector.tolist() == [3.0, 4.0]
+    association = transaction.get_association("c", "a", "t")
+    assert association is not None
+    assert association.weight == 0.5
+    assert [x.source_id for x in transaction.get_associations("a", direction="in")] == ["c"]
+    assert transaction.get_associations("a", direction="both", types="t") == [association]
+    transaction.delete_association("c", "a", "t")
+    assert transaction.get_association("c", "a", "t") is None
+    transaction.delete("a")
+    assert "a" not in transaction
+    assert transaction.get_concept("a") is None
+    transaction.rollback()
+    assert "a" in store
+
+
+def test_an_exception_leaves_nothing_behind(store: GraphStore) -> None:
+    before = store.epoch
+    with pytest.raises(RuntimeError, match="mine"), store.transaction() as transaction:
+        transaction.put_concept("c")
+        raise RuntimeError("mine")
+    assert (store.epoch, "c" in store) == (before, False)
+
+
+def test_a_conflict_is_told_and_can_be_retried(store: GraphStore) -> None:
+    transaction = store.transaction()
+    found = transaction.get_concept("a")
+    assert found is not None
+    store.update_concept("a", content="meanwhile")
+    transaction.update_concept("a", content=found.content + "!")
+    with pytest.raises(ConflictError) as caught:
+        transaction.commit()
+    assert caught.value.retryable
+    again = store.get_concept("a")
+    assert again is not None
+    assert again.content == "meanwhile"
+
+
+def test_a_missing_end_fails_the_whole(store: GraphStore) -> None:
+    with pytest.raises(sutra_storage.ConceptNotFoundError), store.transaction() as transaction:
+        transaction.put_concept("c")
+        transaction.add_association("c", "nobody")
+    assert "c" not in store
+
+
+def test_what_is_unfit_is_refused_at_once_and_the_rest_stands(store: GraphStore) -> None:
+    with store.transaction() as transaction:
+        transaction.put_concept("c")
+        with pytest.raises(sutra_storage.InvalidVectorError):
+            transaction.add_vector("c", [1, 2, 3])
+        with pytest.raises(sutra_storage.ConceptNotFoundError):
+            transaction.update_concept("nobody", content="x")
+        with pytest.raises(sutra_storage.InvalidArgumentError):
+            transaction.put_concept("")
+    assert "c" in store
+
+
+def test_it_ends_once(store: GraphStore) -> None:
+    transaction = store.transaction(durability="buffered")
+    transaction.put_concept("c")
+    assert "open" in repr(transaction)
+    epoch = transaction.commit()
+    assert epoch == store.epoch
+    assert "ended" in repr(transaction)
+    transaction.rollback()
+    for call in (transaction.commit, lambda: transaction.put_concept("d")):
+        with pytest.raises(StoreClosedError, match="ended"):
+            call()
+    with pytest.raises(StoreClosedError):
+        "c" in transaction  # noqa: B015 - it is the question that raises
+    with store.transaction() as block:
+        block.put_concept("e")
+        block.commit()
+    assert "e" in store
+
+
+def test_a_closed_store_commits_nothing(store: GraphStore) -> None:
+    transaction = store.transaction()
+    transaction.put_concept("c")
+    store.close()
+    with pytest.raises(StoreClosedError):
+        transaction.commit()
+
+
+def test_an_empty_transaction_changes_nothing(store: GraphStore) -> None:
+    before = store.epoch
+    with store.transaction():
+        pass
+    assert store.epoch == before
