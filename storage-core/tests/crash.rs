@@ -13,7 +13,7 @@ use common::{Model, Random, Step, options, run};
 use storage_core::{Durability, GraphStore, OpenOptions};
 
 /// How often a store's writer dies.
-const LIVES: u64 = 4;
+const LIVES: u64 = 3;
 /// Steps of a life that no one ends.
 const STEPS: u64 = 150;
 
