@@ -63,10 +63,10 @@ fn one_seed(seed: u64) {
                 oracle.states.push(next);
             }
             // Batches, transactions, flushes and saves are durable on return; single calls are not.
-            let durable = match step {
-                Step::Patch(..) | Step::Delete(_) | Step::Dissociate(..) | Step::Access(_) => false,
-                _ => true,
-            };
+            let durable = !matches!(
+                step,
+                Step::Patch(..) | Step::Delete(_) | Step::Dissociate(..) | Step::Access(_)
+            );
             if durable && accepted {
                 oracle.durable = oracle.states.len() - 1;
             }
