@@ -212,7 +212,7 @@ mod tests {
             operation.encode(&mut bytes);
         }
         let mut payload = Payload::parse(&bytes).unwrap();
-        assert_eq!(payload.commit_time, 7.0);
+        assert_eq!(payload.commit_time.to_bits(), 7.0_f64.to_bits());
         for operation in &operations {
             assert_eq!(payload.next_operation().unwrap().as_ref(), Some(operation));
         }

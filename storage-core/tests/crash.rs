@@ -3,6 +3,8 @@
 //!
 //! `SUTRA_CRASH_SEED` and `SUTRA_CRASH_COUNT` choose the seeds.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::path::Path;

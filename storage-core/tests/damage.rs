@@ -5,6 +5,8 @@
 //! On Unix each test runs in a process whose memory is limited, so that an allocation by a wild
 //! length ends it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::BTreeMap;
