@@ -99,7 +99,7 @@ fn concept(random: &mut Random, at: u64) -> Concept {
     let mut concept = Concept::new(id(at), words);
     concept.vector = (random.below(5) > 0).then(|| random.vector());
     concept.created = Some(random.below(1000) as f64);
-    concept.category = (at % 3 == 0).then(|| "some".to_owned());
+    concept.category = at.is_multiple_of(3).then(|| "some".to_owned());
     concept.attributes.insert("at".into(), at.into());
     concept
 }
@@ -183,7 +183,7 @@ impl Sound {
             match answer {
                 Ok(answer) => assert_eq!(answer, expected[at], "{what}: question {at}"),
                 Err(Error::Corrupt { .. } | Error::Io { .. } | Error::Version { .. }) => {
-                    failed += 1
+                    failed += 1;
                 }
                 Err(error) => panic!("{what}: question {at}: {error}"),
             }
