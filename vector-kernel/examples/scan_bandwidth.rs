@@ -20,10 +20,10 @@ const PIECE_BYTES: usize = 4 << 20;
 /// What is measured: its name, the bytes a row takes, and a run over a range of rows.
 type Contestant<'a> = (&'a str, usize, &'a (dyn Fn(Range<usize>) -> Vec<Hit> + Sync));
 
-#[expect(clippy::print_stdout, reason = "the table is what it is run for")]
 /// Without optimisation the figures mean nothing, so a small scan shows that it works.
 const QUICK: bool = cfg!(debug_assertions);
 
+#[expect(clippy::print_stdout, reason = "the table is what it is run for")]
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1).map(|argument| argument.parse::<usize>());
     let rows = arguments.next().transpose()?.unwrap_or(if QUICK { 2_000 } else { 117_659 }).max(1);
