@@ -240,6 +240,13 @@ fn is_gap(path: &Path, bytes: &[u8], at: usize) -> bool {
     path.extension().is_some_and(|extension| extension == "seg") && bytes[at] == 0
 }
 
+/// Bytes of a log's last frame. The seal of an older log need not be durable, and nothing is read
+/// behind it, so a damaged one is like one that power loss took: the next log is found without it.
+fn is_seal(path: &Path, bytes: &[u8], at: usize) -> bool {
+    let used = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    is_log(path) && (used.saturating_sub(40)..used.next_multiple_of(8)).contains(&at)
+}
+
 #[test]
 fn a_flipped_byte_is_noticed_wherever_it_is() {
     within_limits("a_flipped_byte_is_noticed_wherever_it_is", || {
@@ -264,7 +271,10 @@ fn a_flipped_byte_is_noticed_wherever_it_is() {
                         );
                     }
                     Seen::Sound => {
-                        assert!(is_unchecked(path) || is_gap(path, bytes, at), "{what}: unnoticed");
+                        let passed_over = is_unchecked(path)
+                            || is_gap(path, bytes, at)
+                            || (path != sound.newest_log() && is_seal(path, bytes, at));
+                        assert!(passed_over, "{what}: unnoticed");
                     }
                 }
             }
