@@ -255,7 +255,8 @@ def test_acknowledged_batches_survive_sigkill_whole(
                 break
         process.send_signal(signal.SIGKILL)
         # What it managed to acknowledge before the signal arrived counts too.
-        rest, _ = process.communicate(timeout=60)
+        rest = process.stdout.read()
+        process.wait(timeout=60)
         acknowledged = max([acknowledged, *(int(line) + 1 for line in rest.split())])
         assert process.returncode == -signal.SIGKILL
         with GraphStore(tmp_path / "s", DIM) as store:
@@ -274,7 +275,8 @@ def test_a_reader_lives_on_when_the_writer_is_killed(tmp_path: Path) -> None:
             if acknowledged == 30:
                 break
         process.send_signal(signal.SIGKILL)
-        rest, _ = process.communicate(timeout=60)
+        rest = process.stdout.read()
+        process.wait(timeout=60)
         acknowledged = max([acknowledged, *(int(line) + 1 for line in rest.split())])
         _check_whole_batches(reader, acknowledged)
         # Another takes over beside it.

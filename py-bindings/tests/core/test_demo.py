@@ -75,7 +75,8 @@ def test_a_bad_line_is_named(
 
 
 def test_an_interrupt_ends_cleanly(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sutra_core.demo", str(SLICE), "--store", str(tmp_path / "s")]
+    command = [sys.executable, "-u", "-m", "sutra_core.demo", str(SLICE)]
+    command += ["--store", str(tmp_path / "s")]
     with subprocess.Popen(  # noqa: S603
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:

@@ -6,6 +6,8 @@ confidence of a statement depends on the set of texts that state it, not on thei
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -182,13 +184,14 @@ class KnowledgeWriter:
     def _until_unchallenged(self, write: Callable[[], None]) -> None:
         """Run a transaction again where another writer changed what it had read.
 
-        Each failure means that another writer got through, so the tries are few.
+        Each failure means that another writer got through; after the first few, this one waits a
+        little longer each time, so that a crowd of writers can't hold it up for ever.
         """
-        for _ in range(_TRIES - 1):
+        for tried in range(_TRIES - 1):
             try:
                 return write()
             except ConflictError:
-                continue
+                time.sleep(min(0.001 * tried * (1 + os.getpid() % 7), 0.05))
         return write()
 
     # --- Planning --------------------------------------------------------------------------------
