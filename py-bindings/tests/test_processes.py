@@ -41,6 +41,17 @@ def _finish(process: subprocess.Popen[str]) -> str:
     return output
 
 
+def _rest(process: subprocess.Popen[str]) -> str:
+    """Read on with the reader that read so far (another would miss what it has read ahead)."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    rest = process.stdout.read()
+    process.wait(timeout=60)
+    process.stdout.close()
+    process.stdin.close()
+    return rest
+
+
 def test_another_process_reads_what_was_written(tmp_path: Path) -> None:
     with GraphStore(tmp_path / "s", DIM) as store:
         store.put_concept("a", "first words", np.arange(DIM))
@@ -255,8 +266,7 @@ def test_acknowledged_batches_survive_sigkill_whole(
                 break
         process.send_signal(signal.SIGKILL)
         # What it managed to acknowledge before the signal arrived counts too.
-        rest = process.stdout.read()
-        process.wait(timeout=60)
+        rest = _rest(process)
         acknowledged = max([acknowledged, *(int(line) + 1 for line in rest.split())])
         assert process.returncode == -signal.SIGKILL
         with GraphStore(tmp_path / "s", DIM) as store:
@@ -275,8 +285,7 @@ def test_a_reader_lives_on_when_the_writer_is_killed(tmp_path: Path) -> None:
             if acknowledged == 30:
                 break
         process.send_signal(signal.SIGKILL)
-        rest = process.stdout.read()
-        process.wait(timeout=60)
+        rest = _rest(process)
         acknowledged = max([acknowledged, *(int(line) + 1 for line in rest.split())])
         _check_whole_batches(reader, acknowledged)
         # Another takes over beside it.
