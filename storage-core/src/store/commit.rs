@@ -260,7 +260,7 @@ impl Shared {
         let mut next = match followed {
             Ok(next) => next,
             // A log that this handle was at may be gone after others' flushes: start from the manifest.
-            Err(error) => match disk.load() {
+            Err(error) => match disk.load_as(locked) {
                 Ok((position, next)) if next.epoch >= epoch => {
                     writer.position = Some(position);
                     writer.changes = Changes::from_epoch(next.epoch);

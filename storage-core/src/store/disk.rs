@@ -286,6 +286,15 @@ impl Disk {
         }
     }
 
+    /// As [`Self::load`]; who holds the write lock gets to a clean end of the log.
+    pub(super) fn load_as(&self, locked: bool) -> Result<(Position, State)> {
+        let (mut position, mut state) = self.load()?;
+        if locked {
+            state = self.catch_up_locked(&mut position, state)?;
+        }
+        Ok((position, state))
+    }
+
     fn try_load(&self) -> Result<(Position, State)> {
         let generations = Manifest::list(&*self.fs, &self.dir)?;
         let mut first_error = None;
