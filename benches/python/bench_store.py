@@ -286,7 +286,11 @@ def check_reads(store: sutra_storage.GraphStore, data: Data) -> None:
 def exact_search(
     store: sutra_storage.GraphStore, data: Data, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Time exact searches, each beside a plain reading of as many bytes."""
+    """Time exact searches, each beside a plain reading of as many bytes.
+
+    The medians of such pairs are what to compare: where the machine is shared, its bandwidth comes
+    in bursts, and a single search may meet one that no reading met.
+    """
     queries = data.vectors[rng.integers(len(data.ids), size=SEARCHES)]
     start = time.perf_counter()
     store.search_vector(queries[0], TOP)
@@ -392,18 +396,28 @@ def commit() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a figure is to be."""
+    """What a figure is to be.
+
+    Attributes:
+        what: Its name.
+        value: What was measured; None where it could not be.
+        unit: Its unit.
+        bound: What it is compared with.
+        at_least: Whether it is to be no smaller, rather than smaller.
+        floor: What it can't be below: a value that is shows that the measurement went wrong.
+    """
 
     what: str
     value: float | None
     unit: str
     bound: float
     at_least: bool = False
+    floor: float = 0.0
 
     @property
     def met(self) -> bool | None:
-        """Whether it is; None where it could not be measured."""
-        if self.value is None:
+        """Whether it is; None where it could not be measured, or not rightly."""
+        if self.value is None or self.value < self.floor:
             return None
         return self.value >= self.bound if self.at_least else self.value < self.bound
 
@@ -430,7 +444,9 @@ def targets(results: dict[str, Any]) -> list[Target]:
 
     with_edges = loaded["concepts_with_associations_per_s"]
     open_ms = statistics.median(o["open_ms"] for o in openings)
-    ratio = search["best_ms"] / search["limit_ms"] if search["bytes"] > CACHED_BYTES else None
+    in_memory = search["bytes"] > CACHED_BYTES
+    ratio = search["median_ms"] / search["reading_median_ms"] if in_memory else None
+    best = search["best_ms"] / search["limit_ms"] if in_memory else None
     return [
         Target(
             "load, concepts alone", loaded["concepts_per_s"], "concepts/s", 20_000, at_least=True
@@ -442,7 +458,8 @@ def targets(results: dict[str, Any]) -> list[Target]:
         Target("get_vector, median", warm("get_vector"), "µs", 5),
         Target("get_neighbors, median", warm("get_neighbors"), "µs", 5),
         Target("search_text, median", warm("search_text"), "µs", 200),
-        Target("exact search to bandwidth limit, best of each", ratio, "x", 1.3),
+        Target("exact search to plain reading, medians of pairs", ratio, "x", 1.3),
+        Target("exact search to plain reading, best of each", best, "x", 1.3, floor=1.0),
     ]
 
 
