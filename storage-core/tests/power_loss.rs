@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{Model, Random, Step, options, run};
-use storage_core::fs::{FileSystem, SimulatedFileSystem};
-use storage_core::{Durability, GraphStore, OpenOptions};
+use storage_core::fs::{Fault, FaultKind, FileSystem, SimulatedFileSystem};
+use storage_core::{Concept, Durability, GraphStore, OpenOptions};
 
 fn open(fs: &SimulatedFileSystem, options: &OpenOptions) -> storage_core::Result<GraphStore> {
     let fs: Arc<dyn FileSystem> = Arc::new(fs.clone());
@@ -90,6 +90,47 @@ fn one_seed(seed: u64) {
         let after = fs.crash(random.next());
         drop(store);
         fs = after;
+    }
+}
+
+/// Stops a flush at each of its operations, by a fault that stays, and cuts the power there.
+#[test]
+fn a_flush_that_power_loss_cuts_short_loses_nothing_durable() {
+    let mut options = options();
+    options.durability = Durability::Buffered;
+    for operation in 0..40 {
+        for seed in 0..10 {
+            let fs = SimulatedFileSystem::new();
+            let store = open(&fs, &options).unwrap();
+            store.put_concept(Concept::new("c0", "kept")).unwrap();
+            store.flush().unwrap();
+            store.put_concept(Concept::new("c1", "kept")).unwrap();
+            store.save().unwrap();
+            for at in 2..6 {
+                store.put_concept(Concept::new(format!("c{at}"), "perhaps")).unwrap();
+            }
+            store.delete_concept("c0").unwrap();
+            fs.inject(Fault {
+                operation: fs.operations() + operation,
+                kind: FaultKind::Io,
+                for_good: true,
+            });
+            let flushed = store.flush();
+            fs.clear_faults();
+            let image = fs.crash(seed);
+            let reopened = open(&image, &options)
+                .unwrap_or_else(|e| panic!("operation {operation}, seed {seed}: {e}"));
+            let found = Model::read(&reopened).unwrap();
+            let put = found.concepts.len() - usize::from(found.concepts.contains_key("c0"));
+            assert!(found.concepts.contains_key("c1"), "operation {operation}, seed {seed}");
+            assert!((0..put).all(|at| found.concepts.contains_key(&format!("c{}", at + 1))));
+            if !found.concepts.contains_key("c0") {
+                assert_eq!(put, 5, "the deletion came last");
+            }
+            if flushed.is_ok() {
+                assert_eq!((put, found.concepts.len()), (5, 5), "a flush is durable on return");
+            }
+        }
     }
 }
 

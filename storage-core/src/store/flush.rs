@@ -50,6 +50,9 @@ impl Shared {
         let logs = wal::list_logs(&*disk.fs, &disk.dir)?;
         let number = logs.last().copied().unwrap_or(0).max(position.log.header().number) + 1;
         let header = header(state.store, number, state.epoch + 1, state.epoch);
+        // The next log begins where this one ends, so all of this one has to be durable before the next
+        // one is: else power loss could leave a gap between them.
+        disk.note_sync(position.log.group().sync(state.epoch).map(|_| ()))?;
         let fresh = Log::create(&*disk.fs, &disk.dir, header)?;
         disk.note_sync(position.log.seal(number))?;
         position.log = fresh;
