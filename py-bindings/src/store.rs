@@ -510,6 +510,17 @@ impl GraphStore {
         Ok(VerifyReport::new(py, &report))
     }
 
+    /// Make a backup in a new or empty directory while reads and writes go on; return its epoch.
+    ///
+    /// The backup is a store of its own, durable on return: open it as any other.
+    ///
+    /// Raises:
+    ///     NotAStoreError: the directory is not empty.
+    ///     InvalidArgumentError: the store is in memory.
+    fn backup(&self, py: Python<'_>, path: PathBuf) -> PyResult<u64> {
+        self.run(py, |store| store.backup(&path))
+    }
+
     /// Save and close; a second call does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.run(py, storage_core::GraphStore::close)

@@ -536,3 +536,22 @@ def test_verify_names_every_damaged_place(tmp_path: Path) -> None:
         assert not report.is_sound
         assert isinstance(report.damage[0], sutra_storage.CorruptionError)
         assert report.damage[0].path == str(segment)
+
+
+def test_a_backup_is_a_store_of_its_own(tmp_path: Path) -> None:
+    with sutra_storage.GraphStore(tmp_path / "s", 2) as store:
+        store.put_concepts(["a", "b"], ["first words", "more words"])
+        store.add_association("a", "b")
+        assert store.backup(tmp_path / "backup") == store.epoch
+        store.delete("a")
+        with pytest.raises(sutra_storage.NotAStoreError):
+            store.backup(tmp_path / "backup")
+    with sutra_storage.GraphStore(tmp_path / "backup", 2) as backup:
+        assert backup.verify().is_sound
+        assert backup.get_neighbors("a") == ["b"]
+        assert backup.search_text("words") == ["a", "b"]
+    with (
+        sutra_storage.GraphStore(":memory:", 2) as memory,
+        pytest.raises(sutra_storage.InvalidArgumentError),
+    ):
+        memory.backup(tmp_path / "another")

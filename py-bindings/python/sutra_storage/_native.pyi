@@ -6,6 +6,7 @@ Its docstrings are those of the module itself: a test compares them.
 # An argument is named after what it is, also where a builtin has that name: id, type, filter.
 # ruff: noqa: A002
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
@@ -990,6 +991,15 @@ class GraphStore(Reader):
         """Rewrite all segments as one, without what is dead."""
     def verify(self) -> VerifyReport:
         """Read every file whole, compare all checksums, and report what is damaged."""
+    def backup(self, path: str | os.PathLike[str]) -> int:
+        """Make a backup in a new or empty directory while reads and writes go on; return its epoch.
+
+        The backup is a store of its own, durable on return: open it as any other.
+
+        Raises:
+            NotAStoreError: the directory is not empty.
+            InvalidArgumentError: the store is in memory.
+        """
     def close(self) -> None:
         """Save and close; a second call does nothing."""
     @property

@@ -193,8 +193,7 @@ impl GraphStore {
     /// Makes a backup in a new or empty directory, while reads and writes go on; returns the number of
     /// the last transaction in it.
     ///
-    /// The backup is a store of its own, durable on return: open it as any other. It shares this
-    /// store's identity, so don't open both under one path in turn.
+    /// The backup is a store of its own, durable on return: open it as any other.
     ///
     /// # Errors
     /// [`Error::NotAStore`] when the directory is not empty; [`Error::InvalidArgument`] for a store in
