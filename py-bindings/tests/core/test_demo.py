@@ -75,8 +75,12 @@ def test_a_bad_line_is_named(
 
 
 def test_an_interrupt_ends_cleanly(tmp_path: Path) -> None:
-    command = [sys.executable, "-u", "-m", "sutra_core.demo", str(SLICE)]
-    command += ["--store", str(tmp_path / "s")]
+    # A job in the background inherits that it ignores interrupts: the program must not, here.
+    program = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('sutra_core.demo', run_name='__main__')"
+    )
+    command = [sys.executable, "-u", "-c", program, str(SLICE), "--store", str(tmp_path / "s")]
     with subprocess.Popen(  # noqa: S603
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
