@@ -129,6 +129,11 @@ impl Disk {
             state.config = Arc::new(config);
         }
         if disk.access == Access::ReadWrite {
+            if disk.control.generation() != position.manifest.generation {
+                // The page names a generation once its name is durable; a creation may have failed
+                // between the two.
+                disk.sync_names()?;
+            }
             state = disk.settle(&mut position, state)?;
         } else {
             let (followed, end) = disk.follow(&mut position, state)?;
@@ -178,6 +183,10 @@ impl Disk {
             let path = self.dir.join(name);
             self.fs.create_dir_all(&path).map_err(|e| Error::io("create", &path, e))?;
         }
+        // Else power loss could keep the manifest's name and not theirs. The directory's own name, too:
+        // an attempt to make it durable may have failed.
+        self.sync_names()?;
+        sync_own_name(&*self.fs, &self.dir)?;
         self.remove_interrupted_creation()?;
         let store = random_bytes();
         Log::create(&*self.fs, &self.dir, header(store, 1, 1, 0))?;
@@ -219,6 +228,11 @@ impl Disk {
             self.fs.remove(&path).map_err(|e| Error::io("remove", &path, e))?;
         }
         Ok(())
+    }
+
+    /// Makes the names in the store's directory survive power loss.
+    fn sync_names(&self) -> Result<()> {
+        self.fs.sync_dir(&self.dir).map_err(|e| Error::io("sync", &self.dir, e))
     }
 
     // ---- locks -----------------------------------------------------------------------------------
@@ -383,12 +397,18 @@ pub(super) fn create_directory(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
         .take_while(|path| !path.as_os_str().is_empty() && fs.list(path).is_err())
         .collect();
     fs.create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
-    for path in missing.into_iter().rev() {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
-        fs.sync_dir(parent).map_err(|e| Error::io("sync", parent, e))?;
+    missing.into_iter().rev().try_for_each(|path| sync_own_name(fs, path))
+}
+
+/// Makes a directory's own name survive power loss.
+fn sync_own_name(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    match fs.sync_dir(parent) {
+        // Whoever made a directory where this user may not read has to see to its name.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        outcome => outcome.map_err(|e| Error::io("sync", parent, e)),
     }
-    Ok(())
 }
 
 fn open_or_create(fs: &dyn FileSystem, path: &Path) -> Result<Box<dyn File>> {

@@ -57,7 +57,10 @@ impl Disk {
         }
     }
 
-    /// The next newer log that is whole: it goes on from what the state has, or repeats it.
+    /// The next newer log that is whole and has transactions that the state has not.
+    ///
+    /// One that has no more is what a rotation or recovery left that failed or was cut short before its
+    /// seal: handles that are open go on in the older log, so this one must, too.
     fn next_whole_log(&self, position: &Position, state: &State) -> Result<NextLog> {
         let current = position.log.header().number;
         for number in wal::list_logs(&*self.fs, &self.dir)? {
@@ -73,7 +76,7 @@ impl Disk {
             if start_lsn > state.epoch + 1 {
                 return Ok(NextLog::Gap { number, start_lsn });
             }
-            if log.newest_lsn() >= state.epoch
+            if log.newest_lsn() > state.epoch
                 && let Some(log) = self.open_log(number, state.store)?
             {
                 return Ok(NextLog::Found(Box::new(log)));
