@@ -1,5 +1,5 @@
-//! Every single I/O operation of a workload fails in turn, once or for good: the caller hears of it by a
-//! typed error, nothing acknowledged is lost, no transaction is there in part, and a store whose sync
+//! Every single I/O operation of a workload by two handles fails in turn, once or for good: the caller
+//! hears of it by a typed error, both handles agree, nothing acknowledged is lost, no transaction is there in part, and a store whose sync
 //! failed takes no writes until it is opened anew.
 //!
 //! `SUTRA_IO_SEED` and `SUTRA_IO_COUNT` choose the workloads, `SUTRA_IO_ALL=1` tries every failure at
@@ -33,7 +33,10 @@ const FAULTS: [(FaultKind, bool); 8] = [
     (FaultKind::LateIo, true),
 ];
 
-/// One thing that a workload does.
+/// Handles that are open at a time, as if in two processes.
+const HANDLES: usize = 2;
+
+/// One thing that a handle does.
 #[derive(Debug, Clone)]
 enum Action {
     Run(Step),
@@ -43,7 +46,7 @@ enum Action {
     Abandon,
 }
 
-fn workload(seed: u64) -> (OpenOptions, Vec<Action>) {
+fn workload(seed: u64) -> (OpenOptions, Vec<(usize, Action)>) {
     let mut random = Random(seed);
     let mut options = options();
     options.flush_bytes = 1 << (9 + random.below(5));
@@ -52,10 +55,14 @@ fn workload(seed: u64) -> (OpenOptions, Vec<Action>) {
         _ => Durability::Buffered,
     };
     let actions = (0..STEPS)
-        .map(|_| match random.below(25) {
-            0 => Action::Reopen,
-            1 => Action::Abandon,
-            _ => Action::Run(Step::random(&mut random)),
+        .map(|_| {
+            let handle = random.below(HANDLES as u64) as usize;
+            let action = match random.below(25) {
+                0 => Action::Reopen,
+                1 => Action::Abandon,
+                _ => Action::Run(Step::random(&mut random)),
+            };
+            (handle, action)
         })
         .collect();
     (options, actions)
@@ -158,15 +165,17 @@ fn run_with(seed: u64, fault: Option<Fault>) -> u64 {
         fs.inject(fault);
     }
     let mut oracle = Oracle::new();
-    let mut store: Option<GraphStore> = None;
+    let mut stores: [Option<GraphStore>; HANDLES] = Default::default();
     // Closing would save, which the dead do not: they are kept until the end.
     let mut abandoned = Vec::new();
-    let mut poisoned = false;
-    for (at, action) in std::iter::once(&Action::Reopen).chain(&actions).enumerate() {
-        let context = format!("{context}, action {at}");
-        match action {
+    let mut poisoned = [false; HANDLES];
+    let opened = (0..HANDLES).map(|handle| (handle, Action::Reopen));
+    for (at, (handle, action)) in opened.chain(actions).enumerate() {
+        let context = format!("{context}, action {at} of handle {handle}");
+        let store = &mut stores[handle];
+        match &action {
             Action::Run(step) => {
-                let Some(store) = &store else { continue };
+                let Some(store) = store else { continue };
                 let outcome = run(store, step);
                 if let Err(error) = &outcome
                     && !is_refusal(error)
@@ -175,11 +184,14 @@ fn run_with(seed: u64, fault: Option<Fault>) -> u64 {
                 }
                 let before = oracle.now().to_vec();
                 oracle.step(step, &outcome, &context);
-                if poisoned && outcome.is_ok() {
+                if poisoned[handle] && outcome.is_ok() {
                     let changed = oracle.now().iter().any(|after| !before.contains(after));
                     assert!(!changed, "{context}: a poisoned store took a write: {step:?}");
                 }
-                poisoned |= matches!(&outcome, Err(Error::Poisoned { .. }));
+                // A handle that was poisoned before says nothing of those that were opened since.
+                if matches!(&outcome, Err(Error::Poisoned { .. })) && !poisoned[handle] {
+                    poisoned = [true; HANDLES];
+                }
                 match Model::read(store) {
                     Ok(found) => oracle.saw(found, &context),
                     Err(error) => check_kind(&error, &context),
@@ -201,12 +213,12 @@ fn run_with(seed: u64, fault: Option<Fault>) -> u64 {
                 }
                 match open(&fs, &options) {
                     Ok(opened) => {
-                        poisoned = false;
+                        poisoned[handle] = false;
                         match Model::read(&opened) {
                             Ok(found) => oracle.saw(found, &context),
                             Err(error) => check_kind(&error, &context),
                         }
-                        store = Some(opened);
+                        *store = Some(opened);
                     }
                     Err(error) => check_kind(&error, &context),
                 }
@@ -216,7 +228,7 @@ fn run_with(seed: u64, fault: Option<Fault>) -> u64 {
     let operations = fs.operations();
     // The fault is over. Without power loss all that was shown is there; with it, what was durable.
     let image = fs.crash(seed ^ operations);
-    drop(store);
+    drop(stores);
     fs.clear_faults();
     let reopened = open(&fs, &options).unwrap_or_else(|e| panic!("{context}, reopened: {e}"));
     let found = Model::read(&reopened).unwrap_or_else(|e| panic!("{context}, reopened: {e}"));

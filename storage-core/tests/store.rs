@@ -494,6 +494,24 @@ fn a_backup_is_a_store_with_the_state_of_its_moment() {
     assert!(memory.backup(dir.path().join("m")).is_err());
 }
 
+/// The files of a store that hold one of these byte strings.
+fn files_with(dir: &std::path::Path, needles: &[&[u8]]) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for folder in [dir.to_owned(), dir.join("wal"), dir.join("seg")] {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let bytes = std::fs::read(&path).unwrap();
+                let holds = |needle: &&[u8]| bytes.windows(needle.len()).any(|w| w == *needle);
+                if needles.iter().any(holds) {
+                    found.push(path);
+                }
+            }
+        }
+    }
+    found
+}
+
 #[test]
 fn erased_content_is_in_no_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -504,27 +522,29 @@ fn erased_content_is_in_no_file() {
         store.put_concept(concept).unwrap();
     }
     let secret = Concept::new("secretid", "xyzzyquux classified").with_vector(vec![0.123_456_7; 4]);
-    store.put_concept(secret).unwrap();
-    store.put_association(Association::new("secretid", "c1")).unwrap();
-    store.flush().unwrap();
-    assert!(store.erase("secretid").unwrap());
     let needles: [&[u8]; 4] =
         [b"secretid", b"xyzzyquux", b"classifi", &0.123_456_7_f32.to_le_bytes()];
-    let mut files = 0;
-    for folder in [dir.path().to_owned(), dir.path().join("wal"), dir.path().join("seg")] {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                files += 1;
-                let bytes = std::fs::read(&path).unwrap();
-                for needle in needles {
-                    let found = bytes.windows(needle.len()).any(|window| window == needle);
-                    assert!(!found, "{} holds {needle:?}", path.display());
-                }
+    // Erased while it is there, after it was deleted, and after it was accessed in a part of its own.
+    for round in 0..3 {
+        store.put_concept(secret.clone()).unwrap();
+        store.put_association(Association::new("secretid", "c1")).unwrap();
+        store.flush().unwrap();
+        assert!(!files_with(dir.path(), &needles).is_empty());
+        match round {
+            1 => assert!(store.delete_concept("secretid").unwrap()),
+            2 => {
+                store.access("secretid", Some(0.765_432_1)).unwrap();
+                store.flush().unwrap();
             }
+            _ => {}
         }
+        assert_eq!(store.erase("secretid").unwrap(), round != 1);
+        let left = files_with(dir.path(), &needles);
+        assert!(left.is_empty(), "round {round}: {left:?}");
+        let strength = 0.765_432_1_f32.to_le_bytes();
+        assert!(files_with(dir.path(), &[&strength]).is_empty(), "an access entry is left");
+        assert!(store.verify().unwrap().is_sound());
     }
-    assert!(files >= 4);
     assert_eq!(store.stats().unwrap().total_concepts, 50);
     assert_eq!(store.search_text("plain", 100).unwrap().len(), 50);
 }

@@ -124,10 +124,11 @@ pub trait File: Debug + Send + Sync {
 
     /// Takes the file's exclusive advisory lock if no other open file holds it.
     ///
-    /// The lock goes with [`File::unlock`], with the last handle, or with the process.
+    /// The lock goes with [`File::unlock`], or with the last open handle, of which a fork makes another.
     ///
     /// # Errors
-    /// Any I/O error of the platform.
+    /// Any I/O error of the platform, and one where the file's name was removed meanwhile: others would
+    /// lock another file.
     fn try_lock(&self) -> io::Result<bool>;
 
     /// Releases the lock.

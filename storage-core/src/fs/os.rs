@@ -113,6 +113,13 @@ impl File for OsFile {
 
     fn try_lock(&self) -> io::Result<bool> {
         match self.0.try_lock() {
+            Ok(()) if is_unlinked(&self.0)? => {
+                self.0.unlock()?;
+                Err(io::Error::other(
+                    "the lock file was removed while the store was open; close every handle on the \
+                     store and open it anew",
+                ))
+            }
             Ok(()) => Ok(true),
             Err(fs::TryLockError::WouldBlock) => Ok(false),
             Err(fs::TryLockError::Error(error)) => Err(error),
@@ -122,6 +129,19 @@ impl File for OsFile {
     fn unlock(&self) -> io::Result<()> {
         self.0.unlock()
     }
+}
+
+/// Whether a file has no name any more: then those who come lock another file of that name.
+#[cfg(unix)]
+fn is_unlinked(file: &fs::File) -> io::Result<bool> {
+    Ok(std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) == 0)
+}
+
+/// An open file can't be removed there.
+#[cfg(windows)]
+#[expect(clippy::unnecessary_wraps, reason = "as on other platforms")]
+fn is_unlinked(_: &fs::File) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(unix)]

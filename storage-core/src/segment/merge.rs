@@ -36,9 +36,19 @@ pub(crate) enum MergeTarget<'a> {
     File { fs: &'a dyn FileSystem, path: PathBuf },
 }
 
+/// What lies beneath the parts that are merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beneath {
+    /// Nothing: they begin with the store's oldest part.
+    Nothing,
+    /// Older parts, with rows that access entries here may belong to.
+    OlderParts,
+}
+
 /// Merges parts into one segment.
 pub(crate) fn merge(
     inputs: &[MergeInput<'_>],
+    beneath: Beneath,
     target: &MergeTarget<'_>,
     identity: &Identity,
     config: &StoreConfig,
@@ -47,7 +57,7 @@ pub(crate) fn merge(
     let rows = MergedRows::new(inputs)?;
     let text = rows.merge_text()?;
     let edges = MergedEdges::new(inputs)?;
-    let touches = merge_touches(inputs, &rows)?;
+    let touches = merge_touches(inputs, beneath, &rows)?;
 
     let (mut writer, path) = match target {
         MergeTarget::Heap => {
@@ -226,8 +236,13 @@ impl EdgeSource for MergedEdges<'_> {
     }
 }
 
-/// The newest access entry of each concept, unless a later input holds a newer version of the row.
-fn merge_touches(inputs: &[MergeInput<'_>], rows: &MergedRows<'_>) -> Result<Vec<Touch>> {
+/// The newest access entry of each concept, unless a later input holds a newer version of the row, or no
+/// row is left that it could belong to.
+fn merge_touches(
+    inputs: &[MergeInput<'_>],
+    beneath: Beneath,
+    rows: &MergedRows<'_>,
+) -> Result<Vec<Touch>> {
     let mut newest: BTreeMap<u32, (usize, Touch)> = BTreeMap::new();
     for (at, input) in inputs.iter().enumerate() {
         for entry in input.segment.touches()? {
@@ -237,7 +252,10 @@ fn merge_touches(inputs: &[MergeInput<'_>], rows: &MergedRows<'_>) -> Result<Vec
     }
     newest.retain(|&number, &mut (at, _)| {
         let found = rows.order.binary_search_by_key(&number, |&(n, _, _)| n);
-        found.is_err() || found.is_ok_and(|row| rows.order[row].1 as usize <= at)
+        match found {
+            Ok(row) => rows.order[row].1 as usize <= at,
+            Err(_) => beneath == Beneath::OlderParts,
+        }
     });
     Ok(newest.into_values().map(|(_, touch)| touch).collect())
 }

@@ -24,7 +24,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 pub(crate) use build::{NewEdge, NewPart, NewRow, build_on_heap};
 pub(crate) use format::{Counts, Identity};
 pub(crate) use id_table::IdHasher;
-pub(crate) use merge::{MergeInput, MergeTarget, merge};
+pub(crate) use merge::{Beneath, MergeInput, MergeTarget, merge};
 
 use crate::fs::{ByteView, FileSystem};
 use crate::operation::EdgeKey;

@@ -72,6 +72,7 @@ impl State {
     ) -> Result<(), Failure> {
         let mut payload = Payload::parse(frame.payload)?;
         self.commit_time = payload.commit_time;
+        let mut changed = Vec::new();
         while let Some(operation) = payload.next_operation()? {
             match operation {
                 Operation::PutConcept(put) => {
@@ -80,6 +81,7 @@ impl State {
                     if !put.vector.is_empty() && put.vector.len() != vector_len {
                         return Err(Failure::Rule("vectors of the store's dimension"));
                     }
+                    changed.push(put.number);
                     if put.number < fresh {
                         self.kill_concept(put.number)?;
                     }
@@ -95,12 +97,16 @@ impl State {
                     added.rows.insert(put.number, row);
                 }
                 Operation::DeleteConcept { number } => {
+                    changed.push(number);
                     if number < fresh {
                         self.kill_concept(number)?;
                         for part in &mut self.parts {
-                            part.kill_edges_at(number)?;
+                            part.kill_edges_at(number, &mut changed)?;
                         }
                     }
+                    let lost = added.edges.keys();
+                    let lost = lost.filter(|key| key.source == number || key.target == number);
+                    changed.extend(lost.flat_map(|key| [key.source, key.target]));
                     added.rows.remove(&number);
                     added.touches.remove(&number);
                     added.edges.retain(|key, _| key.source != number && key.target != number);
@@ -115,6 +121,7 @@ impl State {
                     if put.key.type_id as usize >= self.types.len() {
                         return Err(Failure::Rule("an association of a defined type"));
                     }
+                    changed.extend([put.key.source, put.key.target]);
                     self.kill_association(put.key, fresh)?;
                     let edge = NewEdge {
                         birth: frame.lsn,
@@ -125,14 +132,19 @@ impl State {
                     added.edges.insert(put.key, edge);
                 }
                 Operation::DeleteAssociation(key) => {
+                    changed.extend([key.source, key.target]);
                     self.kill_association(key, fresh)?;
                     added.edges.remove(&key);
                 }
                 Operation::Touch(touch) => {
+                    changed.push(touch.number);
                     added.touches.insert(touch.number, touch);
                 }
             }
         }
+        changed.sort_unstable();
+        changed.dedup();
+        self.changed.push((frame.lsn, changed));
         Ok(())
     }
 

@@ -43,6 +43,9 @@ pub(crate) struct State {
     pub(crate) types: Arc<TypeTable>,
     /// Oldest first: those in files, then those in memory.
     pub(crate) parts: Vec<Part>,
+    /// By transaction, the concepts that those applied last changed: what a transaction that read one of
+    /// them conflicts with. Whoever shows the state to readers takes it.
+    pub(crate) changed: Vec<(u64, Vec<u32>)>,
 }
 
 impl State {
@@ -65,6 +68,7 @@ impl State {
             next_number: 0,
             types: Arc::default(),
             parts: Vec::new(),
+            changed: Vec::new(),
         })
     }
 

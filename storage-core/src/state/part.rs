@@ -107,11 +107,14 @@ impl Part {
         }
     }
 
-    /// Marks every association at a concept dead.
-    pub(crate) fn kill_edges_at(&mut self, number: u32) -> Result<()> {
+    /// Marks every association at a concept dead, and names the concepts that so lose one.
+    pub(crate) fn kill_edges_at(&mut self, number: u32, losing: &mut Vec<u32>) -> Result<()> {
         let segment = Arc::clone(&self.segment);
         if let Some(graph) = segment.graph()? {
             for edge in graph.out_edges(number).chain(graph.in_edges(number)) {
+                if !self.dead_edges.contains(edge.id) {
+                    losing.extend([edge.source, edge.target]);
+                }
                 self.kill_edge(edge.id);
             }
         }

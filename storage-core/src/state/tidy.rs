@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Part, State};
 use crate::Result;
-use crate::segment::{Identity, MergeInput, MergeTarget, merge};
+use crate::segment::{Beneath, Identity, MergeInput, MergeTarget, merge};
 
 /// Parts of one size class that are merged into one of the next.
 const FAN_IN: usize = 8;
@@ -62,14 +62,15 @@ impl State {
 
     fn merge_newest(&mut self, count: usize) -> Result<()> {
         let at = self.parts.len() - count;
-        let merged = merge_on_heap(self, &self.parts[at..])?;
+        let beneath = if at == 0 { Beneath::Nothing } else { Beneath::OlderParts };
+        let merged = merge_on_heap(self, &self.parts[at..], beneath)?;
         self.parts.truncate(at);
         self.parts.push(merged);
         Ok(())
     }
 }
 
-fn merge_on_heap(state: &State, parts: &[Part]) -> Result<Part> {
+fn merge_on_heap(state: &State, parts: &[Part], beneath: Beneath) -> Result<Part> {
     let inputs: Vec<MergeInput<'_>> = parts
         .iter()
         .map(|part| MergeInput {
@@ -82,6 +83,7 @@ fn merge_on_heap(state: &State, parts: &[Part]) -> Result<Part> {
     let last = parts.last().expect("only a crowd of parts is merged").segment.identity();
     let identity =
         Identity { store: state.store, id: 0, first_lsn: first.first_lsn, last_lsn: last.last_lsn };
-    let segment = merge(&inputs, &MergeTarget::Heap, &identity, &state.config, state.hasher)?;
+    let segment =
+        merge(&inputs, beneath, &MergeTarget::Heap, &identity, &state.config, state.hasher)?;
     Ok(Part::new(Arc::new(segment)))
 }

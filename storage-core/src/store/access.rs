@@ -95,8 +95,9 @@ impl GraphStore {
         let there = self.contains(id)?;
         if there {
             self.batch(vec![Write::Delete(id.to_owned())])?;
-            self.shared.purge_now()?;
         }
+        // What was deleted before is still in the files.
+        self.shared.purge_now()?;
         Ok(there)
     }
 

@@ -3,7 +3,7 @@
 //! Invariant: nothing is removed that the newest manifest or, outside of an erasure, the one before it
 //! names; readers that hold a removed file keep its bytes until they let go of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
 use crate::fs::Access;
@@ -16,6 +16,13 @@ impl Disk {
     ///
     /// The caller holds the lease. What can't be removed now is removed after a later flush.
     pub(super) fn remove_unneeded(&self, newest: &Manifest, previous: Option<&Manifest>) {
+        for path in self.unneeded(newest, previous).unwrap_or_default() {
+            // A file that can't go now (an open map on some systems) goes after a later flush.
+            self.fs.remove(&path).ok();
+        }
+    }
+
+    fn unneeded(&self, newest: &Manifest, previous: Option<&Manifest>) -> Result<Vec<PathBuf>> {
         let kept: Vec<&Manifest> = previous.into_iter().chain([newest]).collect();
         let oldest_log = kept.iter().map(|m| m.log).min().unwrap_or(0);
         let keeps_segment = |id: u64| kept.iter().any(|m| m.segments.iter().any(|s| s.id == id));
@@ -23,15 +30,18 @@ impl Disk {
             kept.iter().any(|m| m.segments.iter().any(|s| s.id == id && s.tombstones == Some(lsn)))
         };
         let mut unneeded = Vec::new();
-        for number in wal::list_logs(&*self.fs, &self.dir).unwrap_or_default() {
+        for number in wal::list_logs(&*self.fs, &self.dir)? {
             if number < oldest_log {
                 unneeded.push(wal::log_path(&self.dir, number));
             }
         }
         let seg = self.dir.join("seg");
-        for name in self.fs.list(&seg).unwrap_or_default() {
+        for name in self.fs.list(&seg).map_err(|e| Error::io("list", &seg, e))? {
             let needed = match parse_segment_name(&name) {
-                Some(SegmentName::Segment(id)) => keeps_segment(id) || id >= newest.next_segment,
+                // What a flush that died left goes with an erasure, and is overwritten else.
+                Some(SegmentName::Segment(id)) => {
+                    keeps_segment(id) || (previous.is_some() && id >= newest.next_segment)
+                }
                 Some(SegmentName::Tombstones(id, lsn)) => keeps_tombstones(id, lsn),
                 None => true,
             };
@@ -39,15 +49,12 @@ impl Disk {
                 unneeded.push(seg.join(name));
             }
         }
-        for generation in Manifest::list(&*self.fs, &self.dir).unwrap_or_default() {
+        for generation in Manifest::list(&*self.fs, &self.dir)? {
             if generation < newest.generation && kept.iter().all(|m| m.generation != generation) {
                 unneeded.push(Manifest::path(&self.dir, generation));
             }
         }
-        for path in unneeded {
-            // A file that can't go now (an open map on some systems) goes after a later flush.
-            self.fs.remove(&path).ok();
-        }
+        Ok(unneeded)
     }
 
     /// Reads every log that the manifests need; a tail that is just torn is no damage.
@@ -65,16 +72,9 @@ impl Disk {
         }
     }
 
-    /// Fails when a file is left that only earlier generations need.
+    /// Fails when a file is left that the newest generation does not need.
     pub(super) fn check_removed(&self, newest: &Manifest) -> Result<()> {
-        let older_log = |number: &u64| *number < newest.log;
-        let log = wal::list_logs(&*self.fs, &self.dir)?.into_iter().find(older_log);
-        let manifest = Manifest::list(&*self.fs, &self.dir)?.pop();
-        let manifest = manifest.filter(|generation| *generation < newest.generation);
-        let left = log
-            .map(|number| wal::log_path(&self.dir, number))
-            .or(manifest.map(|generation| Manifest::path(&self.dir, generation)));
-        if let Some(path) = left {
+        if let Some(path) = self.unneeded(newest, None)?.pop() {
             let source = std::io::Error::other("it is still there; close other handles, retry");
             return Err(Error::Io { action: "remove", path, source });
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::disk::Disk;
+use super::disk::{Disk, Position};
 use super::write::{Write, resolve};
 use super::{Shared, Writer};
 use crate::options::Durability;
@@ -22,21 +22,41 @@ const REMEMBERED_COMMITS: usize = 4096;
 /// Numbers that they may name in all.
 const REMEMBERED_NUMBERS: usize = 1 << 20;
 
-/// What recent commits changed: answers whether something read earlier still stands.
+/// What recent commits changed, other processes' too: answers whether something read earlier still
+/// stands.
 #[derive(Debug)]
 pub(super) struct Changes {
     /// Everything up to this epoch is forgotten.
     forgotten: u64,
+    /// The last commit that it knows of.
+    newest: u64,
     recent: VecDeque<(u64, Vec<u32>)>,
     numbers: usize,
 }
 
 impl Changes {
     pub(super) fn from_epoch(epoch: u64) -> Self {
-        Self { forgotten: epoch, recent: VecDeque::new(), numbers: 0 }
+        Self { forgotten: epoch, newest: epoch, recent: VecDeque::new(), numbers: 0 }
+    }
+
+    /// Learns what was changed on the way to an epoch; where commits are missing, all before is forgotten.
+    fn learn(&mut self, changed: Vec<(u64, Vec<u32>)>, epoch: u64) {
+        if epoch <= self.newest {
+            return;
+        }
+        let new = changed.into_iter().filter(|(lsn, _)| *lsn > self.newest);
+        for (lsn, touched) in new.collect::<Vec<_>>() {
+            if lsn == self.newest + 1 {
+                self.push(lsn, touched);
+            }
+        }
+        if self.newest != epoch {
+            *self = Self::from_epoch(epoch);
+        }
     }
 
     fn push(&mut self, lsn: u64, touched: Vec<u32>) {
+        self.newest = lsn;
         self.numbers += touched.len();
         self.recent.push_back((lsn, touched));
         while self.recent.len() > REMEMBERED_COMMITS || self.numbers > REMEMBERED_NUMBERS {
@@ -107,37 +127,32 @@ impl Shared {
         for write in &writes {
             write.validate(dim)?;
         }
-        let appended = {
-            let mut writer = self.writer();
-            self.append(&mut writer, writes, reads)?
-        };
+        let appended = self.append(writes, reads)?;
         self.acknowledge(&appended, durability)?;
         self.maintenance.wait_for_room(self);
         Ok(appended.lsn)
     }
 
-    fn append(
-        &self,
-        writer: &mut Writer,
-        writes: Vec<Write>,
-        reads: Option<&Reads>,
-    ) -> Result<Appended> {
+    fn append(&self, writes: Vec<Write>, reads: Option<&Reads>) -> Result<Appended> {
         let _lock = match &self.disk {
             Some(disk) => {
                 disk.check_not_poisoned()?;
-                let lock = if writer.keeps_lock { None } else { Some(disk.write_lock()?) };
-                self.catch_up_as_writer(disk, writer)?;
-                lock
+                Some(disk.write_lock()?)
             }
             None => None,
         };
+        let writer = &mut *self.writer();
+        self.check_usable()?; // It may have been closed while this waited.
+        if let Some(disk) = &self.disk {
+            self.catch_up_as_writer(disk, writer)?;
+        }
         let state = self.state.load_full();
         if let Some(reads) = reads {
             reads.check(&state, &writer.changes)?;
         }
-        let resolved = resolve(&state, writes, now())?;
+        let payload = resolve(&state, writes, now())?;
         let group = writer.position.as_ref().map(|position| Arc::clone(position.log.group()));
-        let Some(payload) = resolved.payload else {
+        let Some(payload) = payload else {
             return Ok(Appended { lsn: state.epoch, group });
         };
         if payload.len() as u64 > MAX_PAYLOAD_BYTES {
@@ -152,8 +167,7 @@ impl Shared {
         if let Some(position) = &mut writer.position {
             position.log.append(lsn, &payload)?;
         }
-        self.show(next);
-        writer.changes.push(lsn, resolved.touched);
+        self.show(writer, next);
         if let (Some(disk), Some(position)) = (&self.disk, &writer.position) {
             disk.control.set_newest_lsn(lsn);
             self.maintenance.note_tail(position.log.bytes(), self.options.flush_bytes);
@@ -162,8 +176,12 @@ impl Shared {
     }
 
     /// Makes a state the one that readers of this handle see.
-    pub(super) fn show(&self, state: State) {
+    pub(super) fn show(&self, writer: &mut Writer, mut state: State) {
+        writer.changes.learn(std::mem::take(&mut state.changed), state.epoch);
         self.state.store(Arc::new(state));
+        if let Some(position) = &mut writer.position {
+            position.adrift = false;
+        }
     }
 
     /// Returns once a commit is as durable as asked.
@@ -192,11 +210,8 @@ impl Shared {
 
     /// Leaves a marker of what is durable, if no one is writing; a writer's frame says it as well.
     fn mark_synced(&self, disk: &Disk) {
+        let Some(lock) = disk.try_write_lock() else { return };
         let Ok(mut writer) = self.writer.try_lock() else { return };
-        let kept = writer.keeps_lock;
-        let Some(lock) = (if kept { Some(None) } else { disk.try_write_lock().map(Some) }) else {
-            return;
-        };
         // Only at the very end of the log may a marker be written; what other processes appended
         // since is left to the next commit to catch up with.
         let at_end = disk.control.newest_lsn() == self.state.load().epoch;
@@ -211,6 +226,7 @@ impl Shared {
                 position.log.mark_synced().ok();
             }
         }
+        drop(writer);
         drop(lock);
     }
 
@@ -248,48 +264,59 @@ impl Shared {
     }
 
     fn follow_others(&self, disk: &Disk, writer: &mut Writer, locked: bool) -> Result<Arc<State>> {
-        self.adopt_if_flushed(disk, writer)?;
         let state = self.state.load_full();
-        let epoch = state.epoch;
         let position = writer.position.as_mut().expect("a store on disk has a position");
-        let followed = if locked {
-            disk.catch_up_locked(position, State::clone(&state))
-        } else {
-            disk.follow(position, State::clone(&state)).map(|(state, _)| state)
-        };
-        let mut next = match followed {
-            Ok(next) => next,
-            // A log that this handle was at may be gone after others' flushes: start from the manifest.
-            Err(error) => match disk.load_as(locked) {
-                Ok((position, next)) if next.epoch >= epoch => {
-                    writer.position = Some(position);
-                    writer.changes = Changes::from_epoch(next.epoch);
-                    next
+        let log = position.log.header().number;
+        let mut failed = None;
+        if !position.adrift {
+            // Following moves the log; what it read is shown below, or else it has to be read again.
+            position.adrift = true;
+            let followed = if locked {
+                disk.catch_up_locked(position, State::clone(&state))
+            } else {
+                disk.follow(position, State::clone(&state)).map(|(state, _)| state)
+            };
+            match followed {
+                Ok(mut next) => {
+                    let sealed = position.log.header().number != log;
+                    if next.epoch == state.epoch {
+                        position.adrift = false;
+                    } else {
+                        next.tidy(writer.pinned)?;
+                        self.show(writer, next);
+                    }
+                    // Only now, so that what each commit changed has been seen.
+                    self.adopt_if_flushed(disk, writer, sealed)?;
+                    return Ok(self.state.load_full());
                 }
-                _ => return Err(error),
-            },
-        };
-        if next.epoch == epoch {
-            return Ok(state);
+                Err(error) => failed = Some(error),
+            }
         }
-        next.tidy(writer.pinned)?;
-        // What others changed is not known number by number: older reads count as changed.
-        writer.changes = Changes::from_epoch(next.epoch);
-        self.show(next);
-        Ok(self.state.load_full())
-    }
-
-    pub(super) fn release_kept_lock(&self) {
-        let mut writer = self.writer();
-        if writer.keeps_lock
-            && let Some(disk) = &self.disk
-        {
-            writer.keeps_lock = false;
-            disk.release_write_lock();
+        // The log that this handle was at may be gone after others' flushes, or could not be read:
+        // start over from the manifest.
+        match disk.load_as(locked) {
+            Ok((loaded, mut next)) if next.epoch >= state.epoch => {
+                next.tidy(writer.pinned)?;
+                let discarded_bytes = position_of(writer).discarded_bytes;
+                writer.position = Some(loaded);
+                position_of(writer).discarded_bytes += discarded_bytes;
+                self.show(writer, next);
+                Ok(self.state.load_full())
+            }
+            Ok((_, next)) => Err(failed.unwrap_or_else(|| {
+                let expected =
+                    format!("transactions up to {}, which were read before", state.epoch);
+                Error::corrupt(&disk.dir, 0, expected, format!("up to {}", next.epoch))
+            })),
+            Err(error) => Err(failed.unwrap_or(error)),
         }
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
+}
+
+fn position_of(writer: &mut Writer) -> &mut Position {
+    writer.position.as_mut().expect("a store on disk has a position")
 }

@@ -16,6 +16,10 @@ impl Shared {
     pub(super) fn compact_now(&self) -> Result<()> {
         let Some(disk) = &self.disk else { return self.compact_memory() };
         let _lease = self.lease(disk)?;
+        self.compact_all(disk)
+    }
+
+    fn compact_all(&self, disk: &Disk) -> Result<()> {
         self.flush_leased(disk)?;
         let (count, dead) = {
             let writer = self.writer();
@@ -31,9 +35,10 @@ impl Shared {
 
     /// Compacts and drops the previous generation, so that no file holds what was deleted.
     pub(super) fn purge_now(&self) -> Result<()> {
-        self.compact_now()?;
-        let Some(disk) = &self.disk else { return Ok(()) };
+        let Some(disk) = &self.disk else { return self.compact_memory() };
+        // One lease for all: a flush elsewhere in between would publish what this does not know of.
         let _lease = self.lease(disk)?;
+        self.compact_all(disk)?;
         let manifest = self.manifest();
         disk.remove_unneeded(&manifest, None);
         disk.check_removed(&manifest)
@@ -111,11 +116,10 @@ impl Shared {
     }
 
     fn compact_memory(&self) -> Result<()> {
-        let writer = self.writer();
+        let mut writer = self.writer();
         let mut state = State::clone(&self.state.load());
         state.merge_all()?;
-        self.show(state);
-        drop(writer);
+        self.show(&mut writer, state);
         Ok(())
     }
 }

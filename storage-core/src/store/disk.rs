@@ -4,7 +4,8 @@
 //! except under the write lock, and no file is changed after its name was published, but the log.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
@@ -21,6 +22,8 @@ use crate::{Error, Result};
 
 /// How often an opening starts over because files went while it looked for them.
 const OPEN_ATTEMPTS: u32 = 20;
+/// What it waits longer each time.
+const OPEN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Where a store lives.
 #[derive(Debug)]
@@ -34,6 +37,11 @@ pub(super) struct Disk {
     pub(super) timeout: Duration,
     /// `LOCK`, whose OS lock is the write lock; `None` when read-only.
     lock: Option<Box<dyn File>>,
+    /// The write lock among this handle's threads: to the OS lock they are all one. It is taken before
+    /// [`super::Writer`], so that no reader waits for another process.
+    writing: Mutex<()>,
+    /// Whether the OS lock is kept for the handle's life.
+    keeps_lock: AtomicBool,
     /// `LEASE`, whose OS lock is that of flush and compaction.
     lease: Option<Box<dyn File>>,
     /// The lease among this handle's threads: to the OS lock they are all one.
@@ -51,13 +59,31 @@ pub(super) struct Position {
     pub(super) log: Log,
     /// What a recovery discarded from the end of the log: bytes that were never acknowledged.
     pub(super) discarded_bytes: u64,
+    /// Whether an error left the log elsewhere than the state that is shown: then both start over from
+    /// the manifest.
+    pub(super) adrift: bool,
 }
 
-/// Holds the write lock; gives it back when dropped.
+/// Holds an OS lock; gives it back when dropped.
 #[derive(Debug)]
-pub(super) struct WriteLock<'a>(&'a dyn File);
+struct OsLock<'a>(&'a dyn File);
 
-impl Drop for WriteLock<'_> {
+/// Holds the write lock, of the handle's threads first and then of the processes.
+#[derive(Debug)]
+pub(super) struct WriteLock<'a> {
+    /// `None` where the handle keeps it.
+    processes: Option<OsLock<'a>>,
+    _threads: MutexGuard<'a, ()>,
+}
+
+impl<'a> WriteLock<'a> {
+    /// Gives back the threads' half only.
+    fn into_processes(self) -> Option<OsLock<'a>> {
+        self.processes
+    }
+}
+
+impl Drop for OsLock<'_> {
     fn drop(&mut self) {
         // When the system can't release it, the lock goes with the handle; until then others get a
         // typed error that names this process.
@@ -68,7 +94,7 @@ impl Drop for WriteLock<'_> {
 /// Holds the lease of flush and compaction; gives it back when dropped, to other processes first.
 #[derive(Debug)]
 pub(super) struct Lease<'a> {
-    _processes: WriteLock<'a>,
+    _processes: OsLock<'a>,
     _threads: MutexGuard<'a, ()>,
 }
 
@@ -166,6 +192,8 @@ impl Disk {
             poisonings: 0,
             timeout: options.timeout,
             lock,
+            writing: Mutex::new(()),
+            keeps_lock: AtomicBool::new(false),
             lease,
             leased: Mutex::new(()),
             segments: DashMap::new(),
@@ -241,6 +269,10 @@ impl Disk {
     pub(super) fn write_lock(&self) -> Result<WriteLock<'_>> {
         let read_only = || Error::ReadOnly { path: self.dir.clone() };
         let file = self.lock.as_deref().ok_or_else(read_only)?;
+        let threads = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.keeps_lock.load(Ordering::Acquire) {
+            return Ok(WriteLock { processes: None, _threads: threads });
+        }
         let path = self.dir.join("LOCK");
         let mut deadline = None;
         let mut pause = Duration::from_micros(20);
@@ -254,19 +286,37 @@ impl Disk {
             pause = (pause * 2).min(Duration::from_millis(5));
         }
         self.control.set_writer_pid(std::process::id());
-        Ok(WriteLock(file))
+        Ok(WriteLock { processes: Some(OsLock(file)), _threads: threads })
     }
 
     /// Takes the write lock if no one has it.
     pub(super) fn try_write_lock(&self) -> Option<WriteLock<'_>> {
         let file = self.lock.as_deref()?;
-        file.try_lock().is_ok_and(|taken| taken).then_some(WriteLock(file))
+        let threads = match self.writing.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        if self.keeps_lock.load(Ordering::Acquire) {
+            return Some(WriteLock { processes: None, _threads: threads });
+        }
+        let taken = file.try_lock().is_ok_and(|taken| taken);
+        taken.then(|| WriteLock { processes: Some(OsLock(file)), _threads: threads })
     }
 
-    /// Gives back a write lock that was kept beyond its guard.
-    pub(super) fn release_write_lock(&self) {
-        if let Some(file) = self.lock.as_deref() {
-            drop(WriteLock(file));
+    /// Takes the write lock for the handle's life.
+    pub(super) fn keep_write_lock(&self) -> Result<()> {
+        std::mem::forget(self.write_lock()?.into_processes());
+        self.keeps_lock.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Gives back a write lock that was kept.
+    pub(super) fn release_kept_lock(&self) {
+        if self.keeps_lock.swap(false, Ordering::AcqRel)
+            && let Some(file) = self.lock.as_deref()
+        {
+            drop(OsLock(file));
         }
     }
 
@@ -280,7 +330,7 @@ impl Disk {
         };
         let path = self.dir.join("LEASE");
         let taken = file.try_lock().map_err(|e| Error::io("lock", &path, e))?;
-        Ok(taken.then(|| Lease { _processes: WriteLock(file), _threads: threads }))
+        Ok(taken.then(|| Lease { _processes: OsLock(file), _threads: threads }))
     }
 
     // ---- reading ---------------------------------------------------------------------------------
@@ -293,7 +343,9 @@ impl Disk {
             match self.try_load() {
                 // A flush elsewhere published a newer manifest and removed what this one names.
                 Err(Error::Io { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound && attempt < OPEN_ATTEMPTS => {
+                    if source.kind() == std::io::ErrorKind::NotFound && attempt < OPEN_ATTEMPTS =>
+                {
+                    std::thread::sleep(OPEN_PAUSE * (attempt - 1));
                 }
                 outcome => return outcome,
             }
@@ -316,7 +368,14 @@ impl Disk {
             // An older manifest serves as well as the newest where the log from it on is whole; if it
             // is not, what is wrong with the newest is the better thing to tell.
             match self.load_generation(generation) {
-                Ok(loaded) => return Ok(loaded),
+                Ok((mut position, state)) => {
+                    if first_error.is_some() {
+                        // Segments that only the newest one names are still open elsewhere, perhaps.
+                        let next = self.highest_segment()?.map_or(0, |id| id + 1);
+                        position.manifest.next_segment = position.manifest.next_segment.max(next);
+                    }
+                    return Ok((position, state));
+                }
                 Err(error @ Error::Io { .. }) => return Err(first_error.unwrap_or(error)),
                 Err(error) => first_error = Some(first_error.unwrap_or(error)),
             }
@@ -354,9 +413,15 @@ impl Disk {
             Error::corrupt(&path, 0, "a log's header", "none")
         })?;
         let base = state.parts.clone();
-        let mut position = Position { manifest, base, log, discarded_bytes: 0 };
+        let mut position = Position { manifest, base, log, discarded_bytes: 0, adrift: false };
         let state = self.follow_chain(&mut position, state)?;
         Ok((position, state))
+    }
+
+    fn highest_segment(&self) -> Result<Option<u64>> {
+        let path = self.dir.join("seg");
+        let names = self.fs.list(&path).map_err(|e| Error::io("list", &path, e))?;
+        Ok(names.iter().filter_map(|name| name.split_once('.')?.0.parse().ok()).max())
     }
 
     pub(super) fn segment(

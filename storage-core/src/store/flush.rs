@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::disk::{Disk, Position, header, segment_path};
 use super::{Shared, Writer};
 use crate::manifest::{Manifest, SegmentEntry, replace_leftover};
-use crate::segment::{Identity, MergeInput, MergeTarget, Segment, merge};
+use crate::segment::{Beneath, Identity, MergeInput, MergeTarget, Segment, merge};
 use crate::state::{Part, State};
 use crate::tombstones::Tombstones;
 use crate::wal::{self, Log};
@@ -37,23 +37,32 @@ impl Shared {
 
     /// Ends the current log at the newest transaction; what is in it is then to be flushed.
     fn begin_flush(&self, disk: &Disk) -> Result<Option<Begun>> {
-        let mut writer = self.writer();
         disk.check_not_poisoned()?;
-        let lock = if writer.keeps_lock { None } else { Some(disk.write_lock()?) };
-        self.adopt_newest(disk, &mut writer)?;
-        self.catch_up_as_writer(disk, &mut writer)?;
-        let state = self.state.load_full();
-        let position = writer.position.as_mut().expect("a store on disk has a position");
-        if position.manifest.lsn == state.epoch {
-            return Ok(None);
-        }
+        // As long as this is held the log does not grow.
+        let _lock = disk.write_lock()?;
+        let (state, group, number) = {
+            let mut writer = self.writer();
+            self.adopt_newest(disk, &mut writer)?;
+            self.catch_up_as_writer(disk, &mut writer)?;
+            let state = self.state.load_full();
+            let position = position(&writer);
+            if position.manifest.lsn == state.epoch {
+                return Ok(None);
+            }
+            (state, Arc::clone(position.log.group()), position.log.header().number)
+        };
         let logs = wal::list_logs(&*disk.fs, &disk.dir)?;
-        let number = logs.last().copied().unwrap_or(0).max(position.log.header().number) + 1;
+        let number = logs.last().copied().unwrap_or(0).max(number) + 1;
         let header = header(state.store, number, state.epoch + 1, state.epoch);
         // The next log begins where this one ends, so all of this one has to be durable before the next
         // one is: else power loss could leave a gap between them.
-        disk.note_sync(position.log.group().sync(state.epoch).map(|_| ()))?;
+        disk.note_sync(group.sync(state.epoch).map(|_| ()))?;
         let fresh = Log::create(&*disk.fs, &disk.dir, header)?;
+
+        let mut writer = self.writer();
+        // A thread that reads may have started over from the manifest meanwhile.
+        self.catch_up_as_writer(disk, &mut writer)?;
+        let position = writer.position.as_mut().expect("a store on disk has a position");
         disk.note_sync(position.log.seal(number))?;
         position.log = fresh;
         let begun = Begun {
@@ -61,10 +70,9 @@ impl Shared {
             base: position.base.clone(),
             previous: position.manifest.clone(),
             log: number,
-            state: Arc::clone(&state),
+            state: self.state.load_full(),
         };
-        writer.pinned = state.epoch;
-        drop(lock);
+        writer.pinned = begun.state.epoch;
         Ok(Some(begun))
     }
 
@@ -152,7 +160,7 @@ impl Shared {
             writer.position = Some(position);
             next
         };
-        self.show(next);
+        self.show(writer, next);
         disk.control.set_generation(manifest.generation);
         Ok(())
     }
@@ -164,15 +172,25 @@ impl Shared {
             return Ok(());
         }
         let (position, state) = disk.load()?;
-        writer.changes = super::commit::Changes::from_epoch(state.epoch);
         writer.position = Some(position);
-        self.show(state);
+        self.show(writer, state);
         Ok(())
     }
 
     /// Like [`Self::adopt_newest`], for a reader whose memory holds what others have flushed.
-    pub(super) fn adopt_if_flushed(&self, disk: &Disk, writer: &mut Writer) -> Result<()> {
-        let behind = disk.control.generation() > position(writer).manifest.generation;
+    ///
+    /// CONTROL tells of that, or to one that may not write it, a log that ended.
+    pub(super) fn adopt_if_flushed(
+        &self,
+        disk: &Disk,
+        writer: &mut Writer,
+        log_ended: bool,
+    ) -> Result<()> {
+        let behind = if disk.control.is_shared() {
+            disk.control.generation() > position(writer).manifest.generation
+        } else {
+            log_ended
+        };
         if behind && writer.pinned == 0 { self.adopt_newest(disk, writer) } else { Ok(()) }
     }
 
@@ -236,7 +254,11 @@ pub(super) fn write_segment(
         last_lsn: lsns().map(|i| i.last_lsn).max().unwrap_or(0),
     };
     let target = MergeTarget::File { fs: &*disk.fs, path };
-    let segment = Arc::new(merge(&inputs, &target, &identity, &state.config, state.hasher)?);
+    let oldest =
+        state.parts.first().is_none_or(|part| Arc::ptr_eq(&part.segment, &parts[0].segment));
+    let beneath = if oldest { Beneath::Nothing } else { Beneath::OlderParts };
+    let segment =
+        Arc::new(merge(&inputs, beneath, &target, &identity, &state.config, state.hasher)?);
     disk.remember(&segment);
     let bytes = segment.byte_len() as u64;
     manifest.segments.push(SegmentEntry { id, tombstones: None, bytes });

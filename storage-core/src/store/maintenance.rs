@@ -1,7 +1,8 @@
-//! What runs behind the commits: the thread that syncs, flushes and compacts when it is due.
+//! What runs behind the commits: a thread that syncs when it is due, and one that flushes and compacts.
+//! They are two, so that no compaction delays a sync that was promised.
 //!
 //! Flush and compaction are under the lease, so one thread of one process at a time does either.
-//! Invariant: whatever this thread fails to do, the commits or the next opening can do as well.
+//! Invariant: whatever the threads fail to do, the commits or the next opening can do as well.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -13,6 +14,8 @@ use crate::{Error, Result};
 
 /// A tail of this many times the flush size holds up further commits.
 const BACKPRESSURE_FACTOR: u64 = 4;
+/// How long to wait for another process to end its flush or compaction.
+const LEASE_PAUSE: Duration = Duration::from_millis(100);
 /// How long commits wait for room before they go on all the same.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -20,7 +23,7 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
     signals: Arc<Signals>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,13 +34,15 @@ struct Signals {
 
 #[derive(Debug, Default)]
 struct Wanted {
+    /// Whether there are threads.
     running: bool,
     stop: bool,
     flush: bool,
+    /// When to try again what another process was at; `flush` stays set meanwhile.
+    retry_at: Option<Instant>,
     tail_bytes: u64,
     limit_bytes: u64,
     sync_due: Option<Instant>,
-    last_sync: Option<Instant>,
     /// Why the last flush or compaction failed; cleared by one that succeeds.
     last_error: Option<String>,
 }
@@ -49,34 +54,41 @@ impl Signals {
 }
 
 impl Maintenance {
-    /// Starts the thread; it ends when the handle is closed.
+    /// Starts the threads; they end when the handle is closed.
     pub(super) fn start(shared: &Arc<Shared>) {
-        let signals = Arc::clone(&shared.maintenance.signals);
-        signals.lock().running = true;
-        let weak = Arc::downgrade(shared);
-        let thread = std::thread::Builder::new()
-            .name("sutra-maintenance".to_owned())
-            .spawn(move || run(&signals, &weak));
-        match thread {
-            Ok(thread) => {
-                let mut slot =
-                    shared.maintenance.thread.lock().unwrap_or_else(PoisonError::into_inner);
-                *slot = Some(thread);
-            }
-            // Without a thread the commits do its work themselves.
-            Err(_) => shared.maintenance.signals.lock().running = false,
+        let maintenance = &shared.maintenance;
+        maintenance.signals.lock().running = true;
+        let tasks: [(&str, Task); 2] = [("sutra-sync", syncs), ("sutra-maintenance", maintains)];
+        for (name, task) in tasks {
+            let signals = Arc::clone(&maintenance.signals);
+            let weak = Arc::downgrade(shared);
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            let Ok(thread) = thread.spawn(move || run(&signals, &weak, task)) else {
+                // Without both threads the commits do their work themselves.
+                maintenance.signals.lock().running = false;
+                return;
+            };
+            maintenance.threads().push(thread);
         }
     }
 
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn stop(&self) {
-        self.signals.lock().stop = true;
-        self.signals.changed.notify_all();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
         {
-            // A panic in it was a bug; what it did not finish, the next opening does.
-            thread.join().ok();
+            let mut wanted = self.signals.lock();
+            wanted.stop = true;
+            wanted.running = false;
+        }
+        self.signals.changed.notify_all();
+        let threads = std::mem::take(&mut *self.threads());
+        for thread in threads {
+            if thread.thread().id() != std::thread::current().id() {
+                // A panic in it was a bug; what it did not finish, the next opening does.
+                thread.join().ok();
+            }
         }
     }
 
@@ -115,7 +127,7 @@ impl Maintenance {
             }
             return;
         }
-        let deadline = Instant::now() + LONGEST_WAIT;
+        let deadline = Instant::now() + shared.options.timeout.min(LONGEST_WAIT);
         while wanted.running
             && wanted.last_error.is_none()
             && wanted.tail_bytes > wanted.limit_bytes
@@ -136,43 +148,56 @@ impl Maintenance {
     }
 }
 
-fn run(signals: &Signals, shared: &Weak<Shared>) {
+/// What a thread is there for: says what of it is due, or when.
+type Task = fn(&mut Wanted, Instant) -> Due;
+
+/// What is due.
+enum Due {
+    Now(fn(&Shared)),
+    /// At this time, or when something changes.
+    At(Option<Instant>),
+}
+
+fn syncs(wanted: &mut Wanted, now: Instant) -> Due {
+    match wanted.sync_due {
+        Some(due) if due <= now => Due::Now(Shared::background_sync),
+        due => Due::At(due),
+    }
+}
+
+fn maintains(wanted: &mut Wanted, now: Instant) -> Due {
+    if !wanted.flush || wanted.retry_at.is_some_and(|at| at > now) {
+        return Due::At(wanted.retry_at.filter(|_| wanted.flush));
+    }
+    wanted.flush = false;
+    Due::Now(Shared::background_maintain)
+}
+
+fn run(signals: &Signals, shared: &Weak<Shared>, task: Task) {
     loop {
-        let (sync, flush) = {
+        let work = {
             let mut wanted = signals.lock();
             loop {
                 if wanted.stop {
-                    wanted.running = false;
-                    signals.changed.notify_all();
                     return;
                 }
                 let now = Instant::now();
-                let sync = wanted.sync_due.is_some_and(|due| due <= now);
-                if sync || wanted.flush {
-                    break (sync, std::mem::take(&mut wanted.flush));
-                }
-                let pause = wanted.sync_due.map_or(Duration::from_hours(1), |due| due - now);
+                let pause = match task(&mut wanted, now) {
+                    Due::Now(work) => break work,
+                    Due::At(at) => at.map_or(Duration::from_hours(1), |at| at - now),
+                };
                 let waited = signals.changed.wait_timeout(wanted, pause);
                 wanted = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         };
         let Some(shared) = shared.upgrade() else { return };
-        if sync {
-            shared.background_sync();
-        }
-        if flush {
-            shared.background_maintain();
-        }
+        work(&shared);
     }
 }
 
 impl Shared {
     fn background_sync(&self) {
-        {
-            let mut wanted = self.maintenance.signals.lock();
-            wanted.sync_due = None;
-            wanted.last_sync = Some(Instant::now());
-        }
+        self.maintenance.signals.lock().sync_due = None;
         // A failed sync has poisoned the store: every later write says so.
         if let Err(error) = self.sync_newest() {
             self.maintenance.signals.lock().last_error = Some(error.to_string());
@@ -182,21 +207,28 @@ impl Shared {
     fn background_maintain(&self) {
         let outcome = self.maintain();
         let mut wanted = self.maintenance.signals.lock();
+        wanted.retry_at = None;
+        if let Ok(false) = outcome {
+            // Whoever is at it may not know of this tail, or may die: look again.
+            wanted.flush = true;
+            wanted.retry_at = Some(Instant::now() + LEASE_PAUSE);
+        }
         wanted.last_error = outcome.err().map(|error| error.to_string());
         drop(wanted);
         self.maintenance.signals.changed.notify_all();
     }
 
-    /// Flushes, and compacts while there is something to compact; leaves it to the lease's holder.
-    fn maintain(&self) -> Result<()> {
-        let Some(disk) = &self.disk else { return Ok(()) };
-        let Some(_lease) = disk.try_lease()? else { return Ok(()) };
+    /// Flushes, and compacts while there is something to compact; returns false where another thread or
+    /// process is at it.
+    fn maintain(&self) -> Result<bool> {
+        let Some(disk) = &self.disk else { return Ok(true) };
+        let Some(_lease) = disk.try_lease()? else { return Ok(false) };
         self.flush_leased(disk)?;
         while !self.is_closed() {
             let Some(run) = self.choose_compaction() else { break };
             self.compact_leased(disk, run)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     pub(super) fn lease<'a>(&self, disk: &'a Disk) -> Result<super::disk::Lease<'a>> {

@@ -88,7 +88,7 @@ struct Shared {
     opened_by: u32,
 }
 
-/// What only one thread of the handle may use at a time.
+/// What only one thread of the handle may use at a time; no one waits for a lock or a sync with it.
 #[derive(Debug)]
 struct Writer {
     /// `None` for a store in memory.
@@ -96,8 +96,6 @@ struct Writer {
     changes: Changes,
     /// Parts that begin at or before this LSN are being flushed.
     pinned: u64,
-    /// Whether the write lock is kept for the handle's life.
-    keeps_lock: bool,
 }
 
 impl GraphStore {
@@ -123,12 +121,11 @@ impl GraphStore {
                 found: "true".to_owned(),
             });
         }
-        let (disk, position, state) = Disk::open(fs, path, &options)?;
-        let mut writer = Writer::new(Some(position), state.epoch);
+        let (disk, position, mut state) = Disk::open(fs, path, &options)?;
+        state.changed.clear(); // No transaction of this handle has read anything yet.
+        let writer = Writer::new(Some(position), state.epoch);
         if options.exclusive {
-            let lock = disk.write_lock()?;
-            std::mem::forget(lock); // Kept until the handle is closed.
-            writer.keeps_lock = true;
+            disk.keep_write_lock()?;
         }
         Ok(Self::start(Some(disk), writer, state, options))
     }
@@ -251,7 +248,7 @@ impl Drop for GraphStore {
 
 impl Writer {
     fn new(position: Option<Position>, epoch: u64) -> Self {
-        Self { position, changes: Changes::from_epoch(epoch), pinned: 0, keeps_lock: false }
+        Self { position, changes: Changes::from_epoch(epoch), pinned: 0 }
     }
 }
 
@@ -296,7 +293,7 @@ impl Shared {
         self.maintenance.stop();
         let Some(disk) = &self.disk else { return Ok(()) };
         let saved = if self.options.read_only { Ok(()) } else { self.save_at_close(disk) };
-        self.release_kept_lock();
+        disk.release_kept_lock();
         saved
     }
 }

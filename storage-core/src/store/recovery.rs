@@ -87,6 +87,8 @@ impl Disk {
 
     /// At opening: if the log's end is torn and no living writer is at it, starts a new log.
     ///
+    /// Waits for no one, unless a sync failed before.
+    ///
     /// After a failed sync the log's bytes may be in the system's memory and not on the medium, marked
     /// as written: they are written anew, to a new log.
     pub(super) fn settle(&self, position: &mut Position, state: State) -> Result<State> {
@@ -100,21 +102,22 @@ impl Disk {
             return Ok(state);
         }
         let (state, end) = self.follow(position, state)?;
-        if end == End::Clean {
-            let lsn = self.control.newest_lsn();
-            let stale =
-                lsn != state.epoch || self.control.generation() != position.manifest.generation;
-            // Whoever holds the lock puts the page right; if no one gets it now, a commit does.
-            if let Some(_lock) = stale.then(|| self.try_write_lock()).flatten() {
-                let state = self.catch_up_locked(position, state)?;
-                self.control.set_newest_lsn(state.epoch);
-                self.control.set_generation(position.manifest.generation);
-                return Ok(state);
-            }
+        let is_current = |state: &State, generation: u64| {
+            self.control.newest_lsn() == state.epoch && self.control.generation() == generation
+        };
+        if end == End::Clean && is_current(&state, position.manifest.generation) {
             return Ok(state);
         }
-        let _lock = self.write_lock()?;
-        self.catch_up_locked(position, state)
+        // Whoever holds the lock puts the page right; if no one gets it now, a commit does. A torn end
+        // that a living writer holds is what it is just writing; if it dies, the next commit mends it.
+        let Some(_lock) = self.try_write_lock() else { return Ok(state) };
+        let state = self.catch_up_locked(position, state)?;
+        self.control.set_newest_lsn(state.epoch);
+        let newest = Manifest::list(&*self.fs, &self.dir)?.first().copied();
+        if newest == Some(position.manifest.generation) {
+            self.control.set_generation(position.manifest.generation);
+        }
+        Ok(state)
     }
 
     /// Brings a state up to the end of the log, under the write lock; a torn end is recovered.
@@ -169,7 +172,7 @@ impl Disk {
         self.note_sync(fresh.group().sync(fresh.newest_lsn()).map(|_| ()))?;
         // The copies were durable before, or are now: damage to them must not pass for a torn tail.
         fresh.mark_synced()?;
-        position.log.seal(number)?;
+        self.note_sync(position.log.seal(number))?;
         position.log = fresh;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Transactions of several operations: all of them or none, on one state.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::commit::Reads;
 use super::write::Write;
@@ -36,6 +36,9 @@ pub struct Transaction<'a> {
     writes: Vec<Write>,
     reads: Reads,
     concepts: HashMap<String, Option<Concept>>,
+    /// Those of `concepts` that were made from what the store had, which no one has looked at yet: a
+    /// write alone relies on nothing.
+    unread: HashSet<String>,
     edges: BTreeMap<(String, String, String), Option<Association>>,
 }
 
@@ -48,6 +51,7 @@ impl<'a> Transaction<'a> {
             writes: Vec::new(),
             reads,
             concepts: HashMap::new(),
+            unread: HashSet::new(),
             edges: BTreeMap::new(),
         }
     }
@@ -72,6 +76,9 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// As [`Snapshot::concept`].
     pub fn concept(&mut self, id: &str) -> Result<Option<Concept>> {
+        if self.unread.remove(id) {
+            self.note_read(id)?;
+        }
         if let Some(own) = self.concepts.get(id) {
             return Ok(own.clone());
         }
@@ -143,6 +150,7 @@ impl<'a> Transaction<'a> {
     /// As [`GraphStore::put_concept`], for what can be told before committing.
     pub fn put_concept(&mut self, concept: Concept) -> Result<()> {
         self.write(Write::Put(concept.clone()))?;
+        self.unread.remove(&concept.id);
         self.concepts.insert(concept.id.clone(), Some(concept));
         Ok(())
     }
@@ -168,9 +176,11 @@ impl<'a> Transaction<'a> {
     }
 
     fn patch(&mut self, id: &str, patch: ConceptPatch, create: bool) -> Result<()> {
-        let before = match self.concepts.get(id) {
-            Some(own) => own.clone(),
-            None => self.base.concept(id)?,
+        let before = if let Some(own) = self.concepts.get(id) {
+            own.clone()
+        } else {
+            self.unread.insert(id.to_owned());
+            self.base.concept(id)?
         };
         let write = Write::Patch { id: id.to_owned(), patch: Box::new(patch.clone()), create };
         self.write(write)?;
@@ -214,6 +224,7 @@ impl<'a> Transaction<'a> {
                     None => self.base.contains(id)?,
                 };
                 if !known {
+                    self.unread.insert(id.clone());
                     self.concepts.insert(id.clone(), Some(Concept::new(id.as_str(), "")));
                 }
             }

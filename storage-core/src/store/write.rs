@@ -65,15 +65,6 @@ impl Write {
     }
 }
 
-/// What a resolution made.
-#[derive(Debug)]
-pub(crate) struct Resolved {
-    /// The log payload; `None` when nothing is to change.
-    pub(crate) payload: Option<Vec<u8>>,
-    /// The numbers of concepts that change, or whose associations do.
-    pub(crate) touched: Vec<u32>,
-}
-
 /// An operation before it is encoded; owns what a later write of the same transaction may change.
 enum Pending {
     Put {
@@ -106,8 +97,8 @@ enum Known {
     Put { number: u32, at: usize },
 }
 
-/// Resolves writes against a state.
-pub(crate) fn resolve(state: &State, writes: Vec<Write>, now: f64) -> Result<Resolved> {
+/// Resolves writes against a state, as the payload of a frame; `None` when nothing is to change.
+pub(crate) fn resolve(state: &State, writes: Vec<Write>, now: f64) -> Result<Option<Vec<u8>>> {
     let commit_time = now.max(state.commit_time + 1e-6);
     let mut resolver = Resolver {
         state,
@@ -339,7 +330,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn finish(self) -> Resolved {
+    fn finish(self) -> Option<Vec<u8>> {
         let Self { state, now, new_types, pending, .. } = self;
         let mut payload = begin_payload(now);
         let start = payload.len();
@@ -347,7 +338,6 @@ impl Resolver<'_> {
             let type_id = (state.types.len() + at) as u32;
             Operation::DefineType { type_id, name }.encode(&mut payload);
         }
-        let mut touched = Vec::new();
         let mut vector = Vec::new();
         for pending in &pending {
             match pending {
@@ -357,7 +347,6 @@ impl Resolver<'_> {
                     if let Some(components) = &concept.vector {
                         encode_vector(components, state.config.vector_storage, &mut vector);
                     }
-                    touched.push(*number);
                     Operation::PutConcept(PutConcept {
                         number: *number,
                         id: &concept.id,
@@ -368,11 +357,9 @@ impl Resolver<'_> {
                     .encode(&mut payload);
                 }
                 Pending::Delete { number } => {
-                    touched.push(*number);
                     Operation::DeleteConcept { number: *number }.encode(&mut payload);
                 }
                 Pending::PutAssociation { key, association, created } => {
-                    touched.extend([key.source, key.target]);
                     Operation::PutAssociation(PutAssociation {
                         key: *key,
                         weight: association.weight,
@@ -382,17 +369,13 @@ impl Resolver<'_> {
                     .encode(&mut payload);
                 }
                 Pending::DeleteAssociation(key) => {
-                    touched.extend([key.source, key.target]);
                     Operation::DeleteAssociation(*key).encode(&mut payload);
                 }
                 Pending::Touch(touch) => {
-                    touched.push(touch.number);
                     Operation::Touch(*touch).encode(&mut payload);
                 }
             }
         }
-        touched.sort_unstable();
-        touched.dedup();
-        Resolved { payload: (payload.len() > start).then_some(payload), touched }
+        (payload.len() > start).then_some(payload)
     }
 }

@@ -1,0 +1,236 @@
+//! Several handles on one store, as in several processes: whom a commit conflicts with, who waits for
+//! whom, and what a lock that someone else keeps may and may not hold up.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs::{File, OpenOptions as FileOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::options;
+use storage_core::{Association, Concept, ConceptPatch, Direction, Error, GraphStore, OpenOptions};
+
+fn open(dir: &Path) -> GraphStore {
+    GraphStore::open(dir, options()).unwrap()
+}
+
+fn concept(id: &str) -> Concept {
+    Concept::new(id, format!("the content of {id}"))
+}
+
+/// Takes the OS lock of a file of the store, as another process would.
+fn lock(dir: &Path, name: &str) -> File {
+    let file = File::options().read(true).write(true).open(dir.join(name)).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+#[test]
+fn a_commit_elsewhere_conflicts_with_what_was_read_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, other) = (open(dir.path()), open(dir.path()));
+    one.put_concepts(vec![concept("mine"), concept("yours")]).unwrap();
+    for flush in [false, true] {
+        let mut transaction = one.transaction().unwrap();
+        transaction.concept("mine").unwrap();
+        transaction.put_concept(concept("result")).unwrap();
+        other.put_concepts(vec![concept("unrelated"), concept("yours")]).unwrap();
+        if flush {
+            other.flush().unwrap();
+        }
+        transaction.commit().unwrap();
+
+        let mut transaction = one.transaction().unwrap();
+        transaction.concept("mine").unwrap();
+        transaction.put_concept(concept("result")).unwrap();
+        other.put_concept(concept("mine")).unwrap();
+        if flush {
+            other.flush().unwrap();
+        }
+        assert!(matches!(transaction.commit(), Err(Error::Conflict { .. })), "flush: {flush}");
+    }
+}
+
+#[test]
+fn a_commit_during_a_flush_of_the_readers_own_handle_conflicts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, other) = (open(dir.path()), open(dir.path()));
+    one.put_concepts(vec![concept("a"), concept("b")]).unwrap();
+    let mut transaction = one.transaction().unwrap();
+    transaction.concept("a").unwrap();
+    transaction.put_concept(concept("b")).unwrap();
+    other.put_concept(concept("a")).unwrap();
+    one.flush().unwrap();
+    one.compact().unwrap();
+    assert!(matches!(transaction.commit(), Err(Error::Conflict { .. })));
+}
+
+#[test]
+fn a_deleted_neighbour_conflicts_with_a_reading_of_associations() {
+    for flush in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (open(dir.path()), open(dir.path()));
+        one.put_concepts(vec![concept("x"), concept("y"), concept("z")]).unwrap();
+        one.put_association(Association::new("x", "y")).unwrap();
+        if flush {
+            one.flush().unwrap();
+        }
+        for reader in [&one, &other] {
+            let mut transaction = reader.transaction().unwrap();
+            assert_eq!(transaction.associations("y", Direction::In).unwrap().len(), 1);
+            transaction.put_concept(concept("z")).unwrap();
+            other.delete_concept("x").unwrap();
+            assert!(matches!(transaction.commit(), Err(Error::Conflict { .. })));
+            other.put_concept(concept("x")).unwrap();
+            other.put_association(Association::new("x", "y")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_write_that_was_read_back_conflicts_and_one_that_was_not_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.put_concept(concept("a")).unwrap();
+    let vector = vec![1.0; common::DIM];
+    let patch = || ConceptPatch { content: Some("changed".to_owned()), ..ConceptPatch::default() };
+
+    let mut blind = store.transaction().unwrap();
+    blind.put_vector("a", vector.clone()).unwrap();
+    store.update_concept("a", patch()).unwrap();
+    blind.commit().unwrap();
+    let merged = store.concept("a").unwrap().unwrap();
+    assert_eq!((merged.content.as_str(), &merged.vector), ("changed", &Some(vector.clone())));
+
+    let mut reading = store.transaction().unwrap();
+    reading.put_vector("a", vector.clone()).unwrap();
+    let mut whole = reading.concept("a").unwrap().unwrap();
+    whole.content.push_str(" again");
+    reading.put_concept(whole).unwrap();
+    store.put_concept(concept("a")).unwrap();
+    assert!(matches!(reading.commit(), Err(Error::Conflict { .. })));
+
+    let mut ends = store.transaction().unwrap();
+    ends.put_association(Association::new("a", "new"), true).unwrap();
+    ends.concept("new").unwrap().unwrap();
+    store.put_concept(concept("new")).unwrap();
+    assert!(matches!(ends.commit(), Err(Error::Conflict { .. })));
+}
+
+#[test]
+fn readers_do_not_wait_for_a_commit_that_waits_for_another_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, other) = (open(dir.path()), open(dir.path()));
+    other.put_concept(concept("news")).unwrap();
+    let held = lock(dir.path(), "LOCK");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| one.put_concept(concept("late")));
+        while !waiting.is_finished() && !one.contains("news").unwrap() {
+            std::thread::yield_now();
+        }
+        for _ in 0..100 {
+            std::thread::sleep(Duration::from_millis(1));
+            assert!(one.contains("news").unwrap());
+        }
+        assert!(!waiting.is_finished(), "the reads above came while it waited");
+        drop(held);
+        waiting.join().unwrap().unwrap();
+    });
+    assert!(other.contains("late").unwrap());
+}
+
+#[test]
+fn opening_beside_an_exclusive_writer_in_mid_write_succeeds() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = OpenOptions { exclusive: true, ..options() };
+    let writer = GraphStore::open(dir.path(), options).unwrap();
+    writer.put_concept(concept("a")).unwrap();
+    // The first half of a frame: what a reader may meet at any moment.
+    let log = std::fs::read_dir(dir.path().join("wal")).unwrap().next().unwrap().unwrap().path();
+    let bytes = std::fs::read(&log).unwrap();
+    let end = bytes.iter().rposition(|&byte| byte != 0).unwrap().next_multiple_of(8) as u64;
+    let mut file = FileOptions::new().write(true).open(&log).unwrap();
+    file.seek(SeekFrom::Start(end)).unwrap();
+    file.write_all(&[9, 0, 0, 0, 7, 7, 7]).unwrap();
+    let beside = GraphStore::open(dir.path(), options_with(Duration::from_millis(10))).unwrap();
+    assert!(beside.contains("a").unwrap());
+    assert!(matches!(beside.put_concept(concept("b")), Err(Error::Locked { .. })));
+}
+
+fn options_with(timeout: Duration) -> OpenOptions {
+    OpenOptions { timeout, ..options() }
+}
+
+#[test]
+fn a_lease_that_another_process_holds_stops_no_commit_and_is_taken_once_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = OpenOptions {
+        background: true,
+        flush_bytes: 1 << 10,
+        ..options_with(Duration::from_millis(50))
+    };
+    let store = GraphStore::open(dir.path(), options).unwrap();
+    let held = lock(dir.path(), "LEASE");
+    for at in 0..40 {
+        store.put_concepts(vec![concept(&format!("c{at}")); 4]).unwrap();
+    }
+    assert_eq!(store.stats().unwrap().segments, 0);
+    drop(held);
+    let patience = Instant::now() + Duration::from_mins(1);
+    while store.stats().unwrap().segments == 0 {
+        assert!(Instant::now() < patience, "the flush was never tried again");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(store.stats().unwrap().total_concepts, 40);
+}
+
+#[test]
+fn a_reader_that_may_not_write_follows_new_generations() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = open(dir.path());
+    let read_only = OpenOptions { read_only: true, ..options() };
+    writer.put_concept(concept("c")).unwrap();
+    let reader = GraphStore::open(dir.path(), read_only).unwrap();
+    for at in 0..5 {
+        writer.put_concept(concept(&format!("c{at}"))).unwrap();
+        writer.flush().unwrap();
+        assert_eq!(reader.stats().unwrap().total_concepts, 2 + at);
+    }
+    let stats = reader.stats().unwrap();
+    assert!(stats.generation >= 5 && stats.segments >= 1, "{stats:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_file_that_was_removed_is_noticed_before_anything_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = open(dir.path());
+    one.put_concept(concept("a")).unwrap();
+    std::fs::remove_file(dir.path().join("LOCK")).unwrap();
+    let other = open(dir.path());
+    other.put_concept(concept("b")).unwrap();
+    let error = one.put_concept(concept("c")).unwrap_err();
+    assert!(error.to_string().contains("removed while the store was open"), "{error}");
+    let again = open(dir.path());
+    assert!(again.contains("a").unwrap() && again.contains("b").unwrap());
+    assert!(!again.contains("c").unwrap());
+}
+
+#[test]
+fn a_closed_handle_takes_no_commit_that_waited_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let held = lock(dir.path(), "LOCK");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| store.put_concept(concept("late")));
+        std::thread::sleep(Duration::from_millis(30));
+        store.close().unwrap();
+        drop(held);
+        let outcome = waiting.join().unwrap();
+        assert!(matches!(outcome, Err(Error::Closed)), "{outcome:?}");
+    });
+    assert!(!open(dir.path()).contains("late").unwrap());
+}
