@@ -101,8 +101,18 @@ impl StaticEmbedder {
     #[must_use]
     pub fn embed_batch<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Vec<f32> {
         let mut vectors = vec![0.0; texts.len() * self.dim()];
+        self.embed_batch_into(texts, &mut vectors);
         vectors
-            .par_chunks_mut(TEXTS_PER_TASK * self.dim())
+    }
+
+    /// Writes what [`embed_batch`](Self::embed_batch) returns to `out`, which the caller has room for.
+    ///
+    /// # Panics
+    ///
+    /// If `out.len()` is not `texts.len()` times [`dim`](Self::dim).
+    pub fn embed_batch_into<T: AsRef<str> + Sync>(&self, texts: &[T], out: &mut [f32]) {
+        assert_eq!(out.len(), texts.len() * self.dim(), "the output must have a row for each text");
+        out.par_chunks_mut(TEXTS_PER_TASK * self.dim())
             .zip(texts.par_chunks(TEXTS_PER_TASK))
             .for_each(|(rows, texts)| {
                 let mut tokens = Vec::new();
@@ -110,7 +120,6 @@ impl StaticEmbedder {
                     self.embed_tokens(text.as_ref(), &mut tokens, row);
                 }
             });
-        vectors
     }
 
     /// [`embed`](Self::embed) with a buffer for the token ids.

@@ -194,12 +194,14 @@ pub(crate) fn direction(py: Python<'_>, given: &str) -> PyResult<Direction> {
 }
 
 /// An iterable of `str`; a bare `str`, which would be read letter by letter, is refused.
+///
+/// What it says of its own length is not asked for: only what it yields counts.
 pub(crate) fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if given.is_instance_of::<PyString>() {
         return Err(wrong_type(name, "a sequence of str", given));
     }
     let items = given.try_iter().map_err(|_| wrong_type(name, "a sequence of str", given))?;
-    let mut found = Vec::with_capacity(given.len().unwrap_or(0));
+    let mut found = Vec::new();
     for item in items {
         let item = item?;
         match item.extract::<Text<'_>>() {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: what is accepted comes back equal, but for tuples, which come back as lists. What JSON
 //! would change in silence is refused: keys that are not `str`, NaN and infinity, ints beyond 64 bits.
+//! No code of the caller's runs meanwhile (a list's own `__iter__` is passed over, as by `json`), so
+//! that nothing changes under the reading.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
@@ -37,13 +39,18 @@ fn object(dict: &Bound<'_, PyDict>, place: &str, depth: usize) -> PyResult<Map<S
     Ok(object)
 }
 
-fn array(items: &Bound<'_, PyAny>, place: &str, depth: usize) -> PyResult<Value> {
+fn array<'py>(
+    py: Python<'py>,
+    items: impl Iterator<Item = Bound<'py, PyAny>>,
+    place: &str,
+    depth: usize,
+) -> PyResult<Value> {
     if depth >= MAX_DEPTH {
-        return Err(invalid(items.py(), "attributes are nested more than 100 levels deep"));
+        return Err(invalid(py, "attributes are nested more than 100 levels deep"));
     }
     let mut array = Vec::new();
-    for (at, item) in items.try_iter()?.enumerate() {
-        array.push(json(&item?, &format!("{place}[{at}]"), depth + 1)?);
+    for (at, item) in items.enumerate() {
+        array.push(json(&item, &format!("{place}[{at}]"), depth + 1)?);
     }
     Ok(Value::Array(array))
 }
@@ -78,8 +85,11 @@ fn json(given: &Bound<'_, PyAny>, place: &str, depth: usize) -> PyResult<Value> 
     if let Ok(dict) = given.cast::<PyDict>() {
         return object(dict, place, depth).map(Value::Object);
     }
-    if given.is_instance_of::<PyList>() || given.is_instance_of::<PyTuple>() {
-        return array(given, place, depth);
+    if let Ok(list) = given.cast::<PyList>() {
+        return array(py, list.iter(), place, depth);
+    }
+    if let Ok(tuple) = given.cast::<PyTuple>() {
+        return array(py, tuple.iter(), place, depth);
     }
     Err(wrong_type(place, "None, a bool, int, float, str, list, tuple or dict", given))
 }

@@ -1,8 +1,9 @@
 //! Columns of a batch: an argument that is one value for all rows, or a sequence with a value for each.
 //!
-//! Invariant: a sequence has as many items as there are rows, or it is refused by name.
+//! Invariant: a sequence has as many items as there are rows, or it is refused by name, before more of
+//! it is read than there are rows.
 
-use numpy::PyUntypedArray;
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -45,9 +46,20 @@ impl<T: Clone> Column<T> {
         if single(given) {
             return named(None, given).map(Self::Same);
         }
-        // Numbers out of numpy's arrays are read faster once they are Python's own.
+        let wrong_count =
+            |found: &str| invalid(py, &format!("{name} has {found} items for {rows} rows"));
+        // Numbers out of numpy's arrays are read faster once they are Python's own. A view of a few
+        // bytes may have any shape, so that is looked at first.
         let list;
-        let given = if given.is_instance_of::<PyUntypedArray>() {
+        let given = if let Ok(array) = given.cast::<PyUntypedArray>() {
+            match array.shape() {
+                [found] if *found == rows => {}
+                [found] => return Err(wrong_count(&found.to_string())),
+                shape => {
+                    let why = format!("{name} has shape {shape:?}, where ({rows},) is expected");
+                    return Err(invalid(py, &why));
+                }
+            }
             list = given.call_method0("tolist")?;
             &list
         } else {
@@ -58,10 +70,13 @@ impl<T: Clone> Column<T> {
         let mut each = Vec::with_capacity(rows);
         for item in items {
             let item = item?;
+            if each.len() == rows {
+                return Err(wrong_count(&format!("more than {rows}")));
+            }
             each.push(if item.is_none() { None } else { Some(named(Some(each.len()), &item)?) });
         }
-        if each.len() != rows {
-            return Err(invalid(py, &format!("{name} has {} items for {rows} rows", each.len())));
+        if each.len() < rows {
+            return Err(wrong_count(&each.len().to_string()));
         }
         Ok(Self::Each(each.into_iter()))
     }
@@ -128,8 +143,8 @@ pub(crate) struct ConceptColumns<'a, 'py> {
 }
 
 impl ConceptColumns<'_, '_> {
-    /// The concepts that the columns make.
-    pub(crate) fn concepts(&self, ids: Vec<String>) -> PyResult<Vec<Concept>> {
+    /// The concepts that the columns make, for a store of vectors of `dim` components.
+    pub(crate) fn concepts(&self, ids: Vec<String>, dim: usize) -> PyResult<Vec<Concept>> {
         let rows = ids.len();
         let mut contents = texts("contents", self.contents, rows)?;
         let mut created = times("created", self.created, rows)?;
@@ -140,7 +155,8 @@ impl ConceptColumns<'_, '_> {
         let mut sources = texts("sources", self.sources, rows)?;
         let mut categories = texts("categories", self.categories, rows)?;
         let mut attributes = attributes("attributes", self.attributes, rows)?;
-        let vectors = self.vectors.map(|given| vectors_of(given, &ids, "vectors")).transpose()?;
+        let vectors =
+            self.vectors.map(|given| vectors_of(given, &ids, dim, "vectors")).transpose()?;
         let mut vectors = vectors.map_or(Column::Absent, |v| Column::Each(v.into_iter()));
         let concept = |id: String| Concept {
             vector: vectors.next(),

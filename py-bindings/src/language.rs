@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 
 use crate::arguments::{Text, one_of, texts};
 use crate::errors::invalid;
+use crate::vectors::zeros;
 
 /// Embeds texts by a table of token vectors: no network, and the same answer everywhere.
 #[pyclass(frozen, module = "sutra_storage._native")]
@@ -49,7 +50,8 @@ impl StaticEmbedder {
         texts: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let texts = self::texts("texts", texts)?;
-        let vectors = py.detach(|| self.0.embed_batch(&texts));
+        let mut vectors = zeros(texts.len(), self.0.dim())?;
+        py.detach(|| self.0.embed_batch_into(&texts, &mut vectors));
         PyArray1::from_vec(py, vectors).reshape([texts.len(), self.0.dim()])
     }
 

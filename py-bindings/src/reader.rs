@@ -15,7 +15,7 @@ use crate::errors::{Kind, OrRaise, invalid, invalid_vector, raise};
 use crate::filter::FilterArgument;
 use crate::hits::{Hit, HybridHit};
 use crate::path::Path;
-use crate::vectors::{Owner, matrix, to_array, vector};
+use crate::vectors::{Owner, matrix, to_array, vector, zeros};
 
 /// The reading half of a store.
 ///
@@ -131,8 +131,8 @@ impl Reader {
         let ids = texts("ids", ids)?;
         let dim = self.dim;
         let rows = ids.len();
+        let mut matrix = zeros(rows, dim)?;
         let (matrix, found) = self.read(py, |snapshot| {
-            let mut matrix = vec![0.0_f32; ids.len() * dim];
             let mut found = vec![false; ids.len()];
             for ((id, row), found) in ids.iter().zip(matrix.chunks_exact_mut(dim)).zip(&mut found) {
                 if let Some(vector) = snapshot.vector(id)? {

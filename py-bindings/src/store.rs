@@ -183,7 +183,7 @@ impl GraphStore {
         matrix: &Bound<'_, PyAny>,
     ) -> PyResult<u64> {
         let ids = texts("ids", ids)?;
-        let rows = vectors_of(matrix, &ids, "matrix")?;
+        let rows = vectors_of(matrix, &ids, self.vector_dimension(), "matrix")?;
         let mut vectors = Vec::with_capacity(ids.len());
         for (at, (id, row)) in ids.into_iter().zip(rows).enumerate() {
             let Some(row) = row else {
@@ -294,7 +294,7 @@ impl GraphStore {
             categories,
             attributes,
         };
-        let concepts = columns.concepts(texts("ids", ids)?)?;
+        let concepts = columns.concepts(texts("ids", ids)?, self.vector_dimension())?;
         self.run(py, |store| store.put_concepts(concepts))
     }
 

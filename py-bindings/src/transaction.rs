@@ -39,6 +39,7 @@ self_cell! {
 pub(crate) struct Transaction {
     pending: Mutex<Pending>,
     durability: Durability,
+    dim: usize,
 }
 
 impl Transaction {
@@ -47,10 +48,11 @@ impl Transaction {
         store: &Arc<GraphStore>,
         durability: Durability,
     ) -> PyResult<Self> {
+        let dim = store.config().vector_dimension;
         let store = Arc::clone(store);
         let begin = || Pending::try_new(store, |store| store.transaction().map(Some));
         let pending = Mutex::new(py.detach(begin).or_raise(py)?);
-        Ok(Self { pending, durability })
+        Ok(Self { pending, durability, dim })
     }
 
     /// Runs an operation of the transaction without the GIL.
@@ -234,7 +236,7 @@ impl Transaction {
             categories,
             attributes,
         };
-        let concepts = columns.concepts(texts("ids", ids)?)?;
+        let concepts = columns.concepts(texts("ids", ids)?, self.dim)?;
         self.run(py, |transaction| {
             concepts.into_iter().try_for_each(|concept| transaction.put_concept(concept))
         })

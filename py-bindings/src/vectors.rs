@@ -1,18 +1,24 @@
 //! Vectors: numpy arrays, and whatever becomes one, to rows of `f32`.
 //!
 //! Invariant: an array is read in place only if it is aligned, in C order and in the machine's byte
-//! order; numpy itself brings any other into that form first. So no order or stride is ever misread.
+//! order; numpy itself brings any other into that form first. So no order or stride is ever misread. A
+//! view of a few bytes may have any shape, so the shape is checked before anything is copied.
 //! The caller's memory is read with the GIL held only.
 
 use std::fmt;
+use std::ops::Range;
 
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray};
 use numpy::{PyArrayDescrMethods, PyUntypedArrayMethods};
+use pyo3::exceptions::PyMemoryError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::errors::invalid_vector;
+
+/// The most components that a vector of any store has.
+const MAX_DIM: usize = 65_535;
 
 /// Whose vector it is, for messages.
 #[derive(Clone, Copy)]
@@ -50,8 +56,14 @@ enum Floats<'py> {
 }
 
 impl<'py> Floats<'py> {
-    /// The numbers of an array of `ndim` dimensions; by reference if they are in order already.
-    fn of(given: &Bound<'py, PyAny>, ndim: usize, owner: Owner<'_>) -> PyResult<Self> {
+    /// The numbers of an array of `N` dimensions; by reference if they are in order already.
+    ///
+    /// `fits` is asked about the shape before anything is copied.
+    fn of<const N: usize>(
+        given: &Bound<'py, PyAny>,
+        owner: Owner<'_>,
+        fits: impl FnOnce([usize; N]) -> PyResult<()>,
+    ) -> PyResult<Self> {
         let py = given.py();
         let as_array;
         let array = if let Ok(array) = given.cast::<PyUntypedArray>() {
@@ -72,13 +84,14 @@ impl<'py> Floats<'py> {
         if !matches!(kind, b'f' | b'i' | b'u') {
             return Err(owner.refuse(py, &refused_kind(array, kind)));
         }
-        if array.ndim() != ndim {
-            let expected = if ndim == 1 { "one dimension" } else { "two dimensions (n x dim)" };
+        let Ok(shape) = <[usize; N]>::try_from(array.shape()) else {
+            let expected = if N == 1 { "one dimension" } else { "two dimensions (n x dim)" };
             let shape = array.shape();
             return Err(
                 owner.refuse(py, &format!("shape {shape:?}, where {expected} are expected"))
             );
-        }
+        };
+        fits(shape)?;
         if let Some(floats) = Self::in_place(array) {
             return Ok(floats);
         }
@@ -114,17 +127,19 @@ impl<'py> Floats<'py> {
     }
 
     /// Some of the numbers, in C order. What no `f32` holds becomes infinite, which the store refuses.
-    fn copy(&self, range: std::ops::Range<usize>) -> Vec<f32> {
+    fn copy(&self, range: Range<usize>) -> PyResult<Vec<f32>> {
+        let mut copy = room(range.len())?;
         match self {
             Self::Single(array) => {
-                array.as_slice().expect("it was looked at when it was taken")[range].to_vec()
+                let all = array.as_slice().expect("it was looked at when it was taken");
+                copy.extend_from_slice(&all[range]);
             }
-            Self::Double(array) => array.as_slice().expect("it was looked at when it was taken")
-                [range]
-                .iter()
-                .map(|&value| value as f32)
-                .collect(),
+            Self::Double(array) => {
+                let all = array.as_slice().expect("it was looked at when it was taken");
+                copy.extend(all[range].iter().map(|&value| value as f32));
+            }
         }
+        Ok(copy)
     }
 }
 
@@ -158,8 +173,15 @@ pub(crate) fn vector(given: &Bound<'_, PyAny>, owner: Owner<'_>) -> PyResult<Vec
     if let Ok(tuple) = given.cast::<PyTuple>() {
         return numbers(tuple.iter(), tuple.len(), owner);
     }
-    let floats = Floats::of(given, 1, owner)?;
-    Ok(floats.copy(0..floats.shape()[0]))
+    let fits = |[found]: [usize; 1]| {
+        if found <= MAX_DIM {
+            return Ok(());
+        }
+        let why = format!("{found} components, where a vector has at most {MAX_DIM}");
+        Err(owner.refuse(given.py(), &why))
+    };
+    let floats = Floats::of(given, owner, fits)?;
+    floats.copy(0..floats.shape()[0])
 }
 
 fn numbers<'py>(
@@ -204,20 +226,20 @@ pub(crate) fn matrix(
 ) -> PyResult<(Vec<f32>, usize)> {
     let py = given.py();
     if given.is_instance_of::<PyList>() || given.is_instance_of::<PyTuple>() {
-        let mut flat = Vec::with_capacity(given.len()? * dim);
-        for (at, row) in given.try_iter()?.enumerate() {
-            let owner = Owner::Argument(name, Some(at));
+        let (mut flat, mut rows) = (Vec::new(), 0);
+        for row in given.try_iter()? {
+            let owner = Owner::Argument(name, Some(rows));
             let row = vector(&row?, owner)?;
             check_dim(py, row.len(), dim, owner)?;
             flat.extend(row);
+            rows += 1;
         }
-        return Ok((flat, given.len()?));
+        return Ok((flat, rows));
     }
     let owner = Owner::Argument(name, None);
-    let floats = Floats::of(given, 2, owner)?;
-    let (rows, columns) = (floats.shape()[0], floats.shape()[1]);
-    check_dim(py, columns, dim, owner)?;
-    Ok((floats.copy(0..rows * columns), rows))
+    let floats = Floats::of(given, owner, |[_, columns]| check_dim(py, columns, dim, owner))?;
+    let rows = floats.shape()[0];
+    Ok((floats.copy(0..rows * dim)?, rows))
 }
 
 fn check_dim(py: Python<'_>, found: usize, dim: usize, owner: Owner<'_>) -> PyResult<()> {
@@ -227,35 +249,59 @@ fn check_dim(py: Python<'_>, found: usize, dim: usize, owner: Owner<'_>) -> PyRe
     Err(owner.refuse(py, &format!("expected a vector of dimension {dim}, found {found}")))
 }
 
-/// A vector for each of some concepts; in a list, `None` stands for none.
+/// A vector of `dim` components for each of some concepts; in a list, `None` stands for none.
 pub(crate) fn vectors_of(
     given: &Bound<'_, PyAny>,
     ids: &[String],
+    dim: usize,
     name: &str,
 ) -> PyResult<Vec<Option<Vec<f32>>>> {
     let py = given.py();
-    let check_count = |count: usize| {
-        if count == ids.len() {
-            return Ok(());
-        }
-        let why = format!("{count} rows for {} ids", ids.len());
-        Err(Owner::Argument(name, None).refuse(py, &why))
-    };
+    let all = Owner::Argument(name, None);
+    let wrong_count = |found: &str| all.refuse(py, &format!("{found} rows for {} ids", ids.len()));
     if given.is_instance_of::<PyList>() || given.is_instance_of::<PyTuple>() {
-        check_count(given.len()?)?;
-        let rows = given.try_iter()?.zip(ids).map(|(row, id)| {
+        let mut rows = Vec::with_capacity(ids.len());
+        for row in given.try_iter()? {
             let row = row?;
-            if row.is_none() {
-                return Ok(None);
-            }
-            vector(&row, Owner::Concept(id)).map(Some)
-        });
-        return rows.collect();
+            let Some(id) = ids.get(rows.len()) else {
+                return Err(wrong_count(&format!("more than {}", ids.len())));
+            };
+            let one = || vector(&row, Owner::Concept(id));
+            rows.push(if row.is_none() { None } else { Some(one()?) });
+        }
+        if rows.len() < ids.len() {
+            return Err(wrong_count(&rows.len().to_string()));
+        }
+        return Ok(rows);
     }
-    let floats = Floats::of(given, 2, Owner::Argument(name, None))?;
-    let (rows, columns) = (floats.shape()[0], floats.shape()[1]);
-    check_count(rows)?;
-    Ok((0..rows).map(|at| Some(floats.copy(at * columns..(at + 1) * columns))).collect())
+    let fits = |[rows, columns]: [usize; 2]| {
+        if rows != ids.len() {
+            return Err(wrong_count(&rows.to_string()));
+        }
+        let first = ids.first().map_or(all, |id| Owner::Concept(id));
+        check_dim(py, columns, dim, first)
+    };
+    let floats = Floats::of(given, all, fits)?;
+    (0..ids.len()).map(|at| floats.copy(at * dim..(at + 1) * dim).map(Some)).collect()
+}
+
+/// An empty vector with room for some components, or Python's `MemoryError`.
+fn room(components: usize) -> PyResult<Vec<f32>> {
+    let mut empty = Vec::new();
+    match empty.try_reserve_exact(components) {
+        Ok(()) => Ok(empty),
+        Err(_) => Err(PyMemoryError::new_err(format!(
+            "no memory for {components} components of vectors; pass or ask for fewer at a time"
+        ))),
+    }
+}
+
+/// Rows of zeros to be filled, or Python's `MemoryError`.
+pub(crate) fn zeros(rows: usize, dim: usize) -> PyResult<Vec<f32>> {
+    let components = rows.saturating_mul(dim);
+    let mut zeros = room(components)?;
+    zeros.resize(components, 0.0);
+    Ok(zeros)
 }
 
 /// A new numpy array that owns a copy of the vector.

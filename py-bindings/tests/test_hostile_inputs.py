@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import subprocess
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +18,10 @@ import sutra_storage
 from sutra_storage import GraphStore, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 VECTOR = [1.0, 0.0]
 
@@ -151,6 +156,151 @@ def test_what_is_no_count_is_refused(store: GraphStore, call: str, count: object
 def test_a_huge_count_finds_what_there_is(store: GraphStore, call: str) -> None:
     assert COUNTS[call](store, 2**32 - 1)
     assert COUNTS[call](store, np.int64(5))
+
+
+class Boaster(list[Any]):
+    """A list that says it has any number of items, and yields its own."""
+
+    def __init__(self, items: Iterable[Any], length: int) -> None:
+        """Hold the items, and say that there are `length`."""
+        super().__init__(items)
+        self.length = length
+
+    def __len__(self) -> int:
+        """Return what it was told to."""
+        return self.length
+
+
+SIZED: dict[str, Callable[[GraphStore, Callable[[list[Any]], Any]], object]] = {
+    "put_concepts": lambda s, of: s.put_concepts(of(["", "safe"])),
+    "delete_many": lambda s, of: s.delete_many(of([""])),
+    "add_vectors": lambda s, of: s.add_vectors(["", "safe"], of([VECTOR, VECTOR])),
+    "vectors": lambda s, of: s.put_concepts(["", "safe"], vectors=of([VECTOR, None])),
+    "contents": lambda s, of: s.put_concepts(["", "safe"], of(["c", "d"])),
+    "attributes": lambda s, of: s.put_concept("", attributes={"x": of([1, 2])}),
+    "source_ids": lambda s, of: s.add_associations(of([""]), of(["safe"])),
+    "types": lambda s, of: s.add_associations([""], ["safe"], types=of(["t"])),
+}
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**40, 2**62])
+@pytest.mark.parametrize("call", SIZED)
+def test_only_what_is_yielded_counts(store: GraphStore, call: str, length: int) -> None:
+    # The empty id is refused by the store, which sees it only once all arguments were read.
+    with pytest.raises(InvalidArgumentError, match="1 to 1024 bytes"):
+        SIZED[call](store, lambda items: Boaster(items, length))
+
+
+@pytest.mark.parametrize("length", [0, 2**40, 2**62])
+def test_only_what_is_yielded_is_looked_for(store: GraphStore, length: int) -> None:
+    def boasting(*items: object) -> Boaster:
+        return Boaster(items, length)
+
+    assert [len(hits) for hits in store.search_vectors(boasting(VECTOR, VECTOR))] == [1, 1]
+    found, mask = store.get_vectors(boasting("safe", "other"))
+    assert (found.tolist(), mask.tolist()) == ([VECTOR, [0, 0]], [True, False])
+    assert store.search_text(boasting("safe", "sound")) == ["safe"]
+    assert store.search_text("sound", filter={"ids": boasting("safe")}) == ["safe"]
+
+
+class Shrinking:
+    """A row that takes the rows after it out of their list as it is read."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        """Stand in these rows."""
+        self.rows = rows
+
+    def __array__(self, *_: object, **__: object) -> NDArray[np.float64]:
+        """Return a vector, once the rows after it are gone."""
+        del self.rows[1:]
+        return np.array(VECTOR)
+
+
+def test_rows_that_go_while_they_are_read_are_missed(store: GraphStore) -> None:
+    rows: list[Any] = []
+    rows += [Shrinking(rows), VECTOR]
+    with pytest.raises(InvalidArgumentError, match="1 rows for 2 ids"):
+        store.add_vectors(["a", "b"], rows)
+
+
+ENDLESS: dict[str, Callable[[GraphStore, Any], object]] = {
+    "contents": lambda s, x: s.put_concepts(["a", "b"], x),
+    "sources": lambda s, x: s.put_concepts(["a", "b"], sources=x),
+    "types": lambda s, x: s.add_associations(["safe"], ["safe"], types=x),
+}
+
+
+@pytest.mark.parametrize("call", ENDLESS)
+def test_a_column_without_an_end_is_refused(store: GraphStore, call: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="has more than"):
+        ENDLESS[call](store, itertools.repeat("x"))
+
+
+def _view(*shape: int) -> NDArray[np.float64]:
+    """An array of any shape in eight bytes."""
+    return np.broadcast_to(np.float64(1.0), shape)
+
+
+SHAPES: dict[str, tuple[Callable[[GraphStore], object], str]] = {
+    "vector": (lambda s: s.add_vector("a", _view(2**58)), "at most 65535"),
+    "query": (lambda s: s.search_vector(_view(2**58)), "at most 65535"),
+    "row": (lambda s: s.add_vectors(["a"], [_view(2**58)]), "at most 65535"),
+    "rows": (lambda s: s.add_vectors(["a"], _view(2**57, 2)), "rows for 1 ids"),
+    "columns": (lambda s: s.add_vectors(["a"], _view(1, 2**58)), "dimension 2, found"),
+    "columns_in_transaction": (
+        lambda s: s.transaction().put_concepts(["a"], vectors=_view(1, 2**58)),
+        "dimension 2, found",
+    ),
+    "no_columns": (lambda s: s.search_vectors(np.empty((2**50, 0))), "dimension 2, found 0"),
+    "queries": (lambda s: s.search_vectors(_view(2, 2**57)), "dimension 2, found"),
+    "column": (lambda s: s.put_concepts(["a"], strengths=_view(2**58)), "items for 1 rows"),
+    "nested": (lambda s: s.put_concepts(["a"], strengths=_view(1, 2**58)), "shape"),
+    "text": (lambda s: s.put_concepts(["a", "b"], np.array("xy")), "shape"),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_shape_is_looked_at_before_it_is_copied(store: GraphStore, name: str) -> None:
+    call, message = SHAPES[name]
+    with pytest.raises(InvalidArgumentError, match=message):
+        call(store)
+
+
+NO_ROOM = """
+import resource
+import numpy as np
+import sutra_storage
+from sutra_core.nlp import StaticEmbedder
+
+embedder = StaticEmbedder()
+wide = sutra_storage.GraphStore(":memory:", 65_535)
+narrow = sutra_storage.GraphStore(":memory:", 2)
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+try:
+    {call}
+except MemoryError:
+    print("MemoryError")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS binds on Linux only")
+@pytest.mark.parametrize(
+    "call",
+    [
+        "wide.get_vectors(['a'] * 2**16)",
+        "embedder.embed_documents(['a'] * 2**23)",
+        "narrow.search_vectors(np.broadcast_to(np.float32(1), (2**31, 2)))",
+        "narrow.search_vectors(np.zeros((2**29, 2), np.float32))",
+    ],
+)
+def test_what_finds_no_room_is_a_memory_error(call: str) -> None:
+    ran = subprocess.run(  # noqa: S603 - this Python, on the text above
+        [sys.executable, "-P", "-c", NO_ROOM.format(call=call)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "MemoryError\n"), ran.stderr
 
 
 UNFIT: dict[str, Callable[[GraphStore], object]] = {
