@@ -153,12 +153,8 @@ impl Transaction {
         target_id: Text<'_>,
         r#type: Text<'_>,
     ) -> PyResult<Option<StoredAssociation>> {
-        let found = self.run(py, |transaction| {
-            transaction.associations(source_id.0, storage_core::Direction::Out)
-        })?;
-        let found = found.into_iter().find(|association| {
-            association.target_id == target_id.0 && association.association_type == r#type.0
-        });
+        let found = self
+            .run(py, |transaction| transaction.association(source_id.0, target_id.0, r#type.0))?;
         Ok(found.map(StoredAssociation::from))
     }
 

@@ -11,7 +11,7 @@ import sutra_storage
 from sutra_storage import ConflictError, GraphStore, StoreClosedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -67,6 +67,58 @@ def test_it_reads_its_own_writes(store: GraphStore) -> None:
     assert transaction.get_concept("a") is None
     transaction.rollback()
     assert "a" in store
+
+
+def test_an_association_by_key_is_the_one_among_all(store: GraphStore) -> None:
+    store.put_concepts(["c", "d"])
+    store.add_associations(["a", "a", "b"], ["b", "c", "c"], types=["t", "semantic", "t"])
+    with store.transaction() as transaction:
+        transaction.add_association("a", "b", type="t", weight=0.5)
+        transaction.add_association("a", "new", type="t", create_missing=True)
+        transaction.delete_association("a", "c")
+        transaction.delete("d")
+        transaction.put_concept("d")
+        transaction.add_association("d", "a", type="t")
+        transaction.delete("b")
+        transaction.add_association("c", "c")
+        ids, types = ["a", "b", "c", "d", "new", "nobody"], ["semantic", "t", "none"]
+        for source in ids:
+            all_ = {(x.target_id, x.type): x for x in transaction.get_associations(source)}
+            for target in ids:
+                for type_ in types:
+                    found = transaction.get_association(source, target, type_)
+                    assert found == all_.get((target, type_))
+    assert {(x.source_id, x.target_id) for x in store.get_associations("a", direction="both")} == {
+        ("a", "new"),
+        ("d", "a"),
+    }
+
+
+def test_an_association_by_key_takes_the_same_ids_everywhere(store: GraphStore) -> None:
+    transaction = store.transaction()
+    for reader in (store, store.snapshot(), transaction):
+        assert reader.get_association("a", "b") is not None
+        assert reader.get_association("a", "b", "none") is None
+        for source, target in (("", "b"), ("a", ""), ("a", "x" * 1025)):
+            with pytest.raises(sutra_storage.InvalidArgumentError, match="1 to 1024 bytes"):
+                reader.get_association(source, target)
+
+
+def test_an_association_read_by_key_must_stand(store: GraphStore) -> None:
+    changes: list[Callable[[], object]] = [
+        lambda: store.add_association("a", "b", weight=0.5),
+        lambda: store.delete_association("a", "b"),
+        lambda: store.add_association("a", "b"),
+        lambda: store.delete("b"),
+    ]
+    for change in changes:
+        transaction = store.transaction()
+        transaction.get_association("a", "b")
+        transaction.put_concept("c")
+        change()
+        with pytest.raises(ConflictError):
+            transaction.commit()
+    assert "c" not in store
 
 
 def test_an_exception_leaves_nothing_behind(store: GraphStore) -> None:

@@ -142,6 +142,30 @@ impl<'a> Transaction<'a> {
         Ok(found.into_values().collect())
     }
 
+    /// The association with a key, as this transaction would leave it.
+    ///
+    /// # Errors
+    /// As [`Snapshot::association`].
+    ///
+    /// # Complexity
+    /// Independent of how many associations the source has.
+    pub fn association(
+        &mut self,
+        source_id: &str,
+        target_id: &str,
+        association_type: &str,
+    ) -> Result<Option<Association>> {
+        let key = (source_id.to_owned(), target_id.to_owned(), association_type.to_owned());
+        // Those that went with a concept which this transaction deleted are among its own.
+        if let Some(own) = self.edges.get(&key) {
+            return Ok(own.clone());
+        }
+        // A concept's deletion, which takes the association along, counts as a change of itself only.
+        self.note_read(source_id)?;
+        self.note_read(target_id)?;
+        self.base.association(source_id, target_id, association_type)
+    }
+
     // ---- writing -----------------------------------------------------------------------------------
 
     /// Puts a concept, in place of any of the same id.
