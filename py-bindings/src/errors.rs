@@ -20,7 +20,6 @@ pub(crate) enum Kind {
     StoreLocked,
     Conflict,
     ConceptNotFound,
-    AssociationNotFound,
     InvalidArgument,
     InvalidVector,
     StoreNotFound,
@@ -53,7 +52,7 @@ const fn class(name: &'static str, doc: &'static str) -> Class {
 }
 
 /// In the order of [`Kind`]; a class stands after its base.
-const CLASSES: [Class; 19] = [
+const CLASSES: [Class; 18] = [
     class(
         "SutraError",
         "The base of all errors of a store.\n\n`retryable` says whether the same call may succeed \
@@ -87,11 +86,6 @@ const CLASSES: [Class; 19] = [
         builtin: Some("KeyError"),
         attributes: &["concept_id"],
         ..class("ConceptNotFoundError", "There is no concept `concept_id`.")
-    },
-    Class {
-        builtin: Some("KeyError"),
-        attributes: &["source_id", "target_id", "type"],
-        ..class("AssociationNotFoundError", "There is no such association.")
     },
     Class {
         builtin: Some("ValueError"),
@@ -339,12 +333,6 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
             &format!("there is no concept {id:?}; put it first, or pass create_missing=True"),
         )
         .with("concept_id", id),
-        Error::AssociationNotFound { source_id, target_id, association_type } => {
-            Raised::new(py, Kind::AssociationNotFound, &message)
-                .with("source_id", source_id)
-                .with("target_id", target_id)
-                .with("type", association_type)
-        }
         Error::InvalidVector { id, source } if id.is_empty() => {
             Raised::new(py, Kind::InvalidVector, &format!("query vector: {source}"))
         }

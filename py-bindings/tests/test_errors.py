@@ -23,7 +23,6 @@ BASES: dict[str, tuple[type[BaseException], ...]] = {
     "StoreLockedError": (SutraError, TimeoutError, OSError),
     "ConflictError": (SutraError,),
     "ConceptNotFoundError": (SutraError, KeyError, LookupError),
-    "AssociationNotFoundError": (SutraError, KeyError),
     "InvalidArgumentError": (SutraError, ValueError),
     "InvalidVectorError": (sutra_storage.InvalidArgumentError, SutraError, ValueError),
     "StoreNotFoundError": (SutraError, FileNotFoundError),

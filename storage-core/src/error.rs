@@ -114,16 +114,6 @@ pub enum Error {
         /// The missing concept.
         id: String,
     },
-    /// An association that must exist does not.
-    #[error("there is no association {association_type:?} from {source_id:?} to {target_id:?}")]
-    AssociationNotFound {
-        /// The source concept.
-        source_id: String,
-        /// The target concept.
-        target_id: String,
-        /// The association's type.
-        association_type: String,
-    },
     /// A concept id is empty or longer than [`crate::MAX_ID_BYTES`].
     #[error("a concept id has 1 to {max} bytes of UTF-8, this one has {len}", max = crate::MAX_ID_BYTES)]
     InvalidId {

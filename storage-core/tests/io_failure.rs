@@ -133,10 +133,7 @@ impl Oracle {
 
 /// Whether an error says that the step itself was unfit, as it would without any failure.
 fn is_refusal(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::ConceptNotFound { .. } | Error::AssociationNotFound { .. } | Error::Conflict { .. }
-    )
+    matches!(error, Error::ConceptNotFound { .. } | Error::Conflict { .. })
 }
 
 /// Only what the fault explains: not damage, not a missing store, not a lock.

@@ -27,7 +27,6 @@ Errors have one base, `SutraError`, and a class for each thing that a caller can
 """
 
 from sutra_storage._native import (
-    AssociationNotFoundError,
     ConceptIds,
     ConceptNotFoundError,
     ConflictError,
@@ -64,7 +63,6 @@ from sutra_storage._native import (
 )
 
 __all__ = [
-    "AssociationNotFoundError",
     "ConceptIds",
     "ConceptNotFoundError",
     "ConflictError",
