@@ -9,6 +9,9 @@ use crate::process;
 use crate::setup;
 use crate::workspace::Workspace;
 
+/// What Python is given to run the demonstration; the data's folder follows.
+pub(crate) const ARGUMENTS: [&str; 3] = ["-P", "-m", "sutra_core.demo"];
+
 /// Sets up and runs the demonstration; `--full` finds or makes the full data set first.
 ///
 /// # Errors
@@ -22,5 +25,5 @@ pub(crate) fn run(workspace: &Workspace, arguments: &DemoArguments) -> Result<()
         workspace.slice()
     };
     let mut demo = process::python(workspace);
-    process::run(demo.args(["-P", "-m", "sutra_core.demo"]).arg(folder))
+    process::run(demo.args(ARGUMENTS).arg(folder))
 }

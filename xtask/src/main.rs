@@ -15,6 +15,7 @@ mod crash;
 mod data;
 mod demo;
 mod files;
+mod offline;
 mod process;
 mod python;
 mod readme;

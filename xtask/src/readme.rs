@@ -15,6 +15,9 @@ use crate::workspace::Workspace;
 /// The document whose code is run.
 const README: &str = "README.md";
 
+/// What Python is given to run the document's Python.
+pub(crate) const ARGUMENTS: [&str; 3] = ["-P", "xtask/scripts/run_readme.py", README];
+
 /// Programs whose lines a reader runs once, and this check leaves alone.
 const FOREIGN: [&str; 5] = ["git", "cd", "pip", "python", "source"];
 
@@ -42,7 +45,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         println!("{finding}");
     }
     let mut blocks = process::python(workspace);
-    process::run(blocks.args(["-P", "xtask/scripts/run_readme.py", README]))?;
+    process::run(blocks.args(ARGUMENTS))?;
     if !findings.is_empty() {
         bail!("{} shell lines of the README name what does not exist", findings.len());
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cli::{DemoArguments, TestArguments};
 use crate::tools::{DENY, NEXTEST};
 use crate::workspace::Workspace;
-use crate::{coverage, demo, process, readme, setup, tidy};
+use crate::{coverage, demo, offline, process, readme, setup, tidy};
 
 /// One line of the table.
 struct Step {
@@ -25,7 +25,7 @@ const fn step(name: &'static str, run: fn(&Workspace, &TestArguments) -> Result<
 }
 
 /// The steps, in order: the set-up, what is fast to fail, then what takes its time.
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 19] = [
     step("setup", |workspace, _| setup::run(workspace)),
     step("fmt", |workspace, _| cargo(workspace, &["fmt", "--all", "--check"])),
     step("tidy", |workspace, _| tidy::run(workspace)),
@@ -76,6 +76,7 @@ const STEPS: [Step; 18] = [
     }),
     step("readme", |workspace, _| readme::run(workspace)),
     step("demo", |workspace, _| demo::run(workspace, &DemoArguments { full: false })),
+    step("offline", |workspace, _| offline::run(workspace)),
     Step {
         name: "coverage",
         coverage_only: true,
