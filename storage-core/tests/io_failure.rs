@@ -185,10 +185,7 @@ fn run_with(seed: u64, fault: Option<Fault>) -> u64 {
                     let changed = oracle.now().iter().any(|after| !before.contains(after));
                     assert!(!changed, "{context}: a poisoned store took a write: {step:?}");
                 }
-                // A handle that was poisoned before says nothing of those that were opened since.
-                if matches!(&outcome, Err(Error::Poisoned { .. })) && !poisoned[handle] {
-                    poisoned = [true; HANDLES];
-                }
+                note_poisoning(&outcome, handle, &mut poisoned);
                 match Model::read(store) {
                     Ok(found) => oracle.saw(found, &context),
                     Err(error) => check_kind(&error, &context),
@@ -202,7 +199,9 @@ fn run_with(seed: u64, fault: Option<Fault>) -> u64 {
                     if matches!(action, Action::Abandon) {
                         abandoned.push(store);
                     } else {
-                        match store.close() {
+                        let closed = store.close();
+                        note_poisoning(&closed, handle, &mut poisoned);
+                        match closed {
                             Ok(()) => oracle.durable_from_now(),
                             Err(error) => check_kind(&error, &context),
                         }
@@ -239,6 +238,22 @@ fn run_with(seed: u64, fault: Option<Fault>) -> u64 {
     assert!(oracle.may_survive(&found), "{context}: power loss took something durable");
     found.check(&reopened);
     operations
+}
+
+/// Notes which handles take no writes from now on: all that are open when a sync fails.
+fn note_poisoning(
+    outcome: &storage_core::Result<()>,
+    handle: usize,
+    poisoned: &mut [bool; HANDLES],
+) {
+    if let Err(Error::Poisoned { reason, .. }) = outcome {
+        if reason.starts_with("a handle on it") {
+            // It failed elsewhere, perhaps before others were opened.
+            poisoned[handle] = true;
+        } else if !poisoned[handle] {
+            *poisoned = [true; HANDLES];
+        }
+    }
 }
 
 #[test]

@@ -51,6 +51,8 @@ fn copy_store(disk: &Disk, manifest: &Manifest, target: &Path) -> Result<()> {
     for folder in [target.join("seg"), log_dir(target)] {
         fs.create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
     }
+    // Else power loss could keep the manifest's name and not theirs.
+    fs.sync_dir(target).map_err(|e| Error::io("sync", target, e))?;
     for entry in &manifest.segments {
         copy(fs, &segment_path(&disk.dir, entry.id), &segment_path(target, entry.id))?;
         if let Some(lsn) = entry.tombstones {
