@@ -1,7 +1,7 @@
 """What the tests share: real knowledge to load, and the option `--data`.
 
-Tests read the slice of WordNet that the repository carries. `pytest --data FOLDER` runs
-those of the oracles on a whole data set too (the layout is that of `cargo xtask data`).
+Tests read the slice of WordNet that the repository carries. Those of the oracles run on a whole
+data set too: that of `pytest --data FOLDER`, else the one that `cargo xtask bench` would take.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     import sutra_storage
 
 
-_SLICE = Path(__file__).resolve().parents[2] / "examples" / "wordnet-slice"
+_ROOT = Path(__file__).resolve().parents[2]
+_SLICE = _ROOT / "examples" / "wordnet-slice"
+# As in xtask/src/workspace.rs: beside the checkout, or made by `cargo xtask data`.
+_FULL = (_ROOT.parent / "shared" / "data" / "wordnet", _ROOT / "data" / "wordnet")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,11 +62,14 @@ def wordnet() -> Knowledge:
 
 @pytest.fixture(scope="session")
 def full_folder(request: pytest.FixtureRequest) -> Path:
-    """The folder of the full data set; without `--data` the test is skipped."""
-    folder = request.config.getoption("--data")
-    if not isinstance(folder, Path):
-        pytest.skip("runs with --data FOLDER")
-    return folder
+    """The folder of the full data set; where there is none, the test is skipped."""
+    given = request.config.getoption("--data")
+    if isinstance(given, Path):
+        return given
+    found = next((folder for folder in _FULL if (folder / "concepts.jsonl").is_file()), None)
+    if found is None:
+        pytest.skip("no full WordNet: make it with `cargo xtask data`, or give --data FOLDER")
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +90,7 @@ def put() -> Callable[[sutra_storage.GraphStore, Knowledge], None]:
     return put
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def full(full_folder: Path) -> Knowledge:
-    """The full data set of `--data`."""
+    """The full data set."""
     return read_knowledge(full_folder)
