@@ -190,7 +190,8 @@ fn run_with(seed: u64, fault: Option<Fault>) -> u64 {
                     Ok(found) => oracle.saw(found, &context),
                     Err(error) => check_kind(&error, &context),
                 }
-                if outcome.is_ok() && is_durable(step, &options) {
+                // With nothing to write, a poisoned store succeeds, and makes nothing durable.
+                if outcome.is_ok() && is_durable(step, &options) && !poisoned[handle] {
                     oracle.durable_from_now();
                 }
             }
