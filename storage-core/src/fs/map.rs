@@ -36,10 +36,13 @@ impl FileMap {
     }
 }
 
-/// The number of counters in a shared page.
-pub(crate) const PAGE_WORDS: usize = 512;
+/// Bytes of a shared page.
+pub(super) const PAGE_BYTES: usize = 4096;
+/// Counters in a shared page: its first 64 bytes. The rest is zeros that no one reads.
+pub(super) const PAGE_WORDS: usize = 8;
 
-/// One 4 KiB page of 64-bit counters: shared by all processes that map the same file, or private.
+/// One 4 KiB page whose first words are counters: shared by all processes that map the same file, or
+/// private.
 ///
 /// Its content is advisory: any value may appear in it, at any time.
 #[derive(Debug)]
@@ -48,22 +51,25 @@ pub(crate) struct SharedPage(Words);
 #[derive(Debug)]
 enum Words {
     Mapped(memmap2::MmapRaw),
-    Private(Box<[AtomicU64]>),
+    Private([AtomicU64; PAGE_WORDS]),
 }
 
 impl SharedPage {
-    /// Maps the first 4 KiB of a file, shared and writable; grows the file to that with zeros.
+    /// Maps the first 4 KiB of a file, shared and writable.
+    ///
+    /// The caller has written the bytes behind the counters through the file, so that the page is
+    /// backed: the first store into a hole would need space, and end the process where there is none.
     pub(super) fn map(file: &File) -> io::Result<Self> {
-        if file.metadata()?.len() < (PAGE_WORDS * 8) as u64 {
-            file.set_len((PAGE_WORDS * 8) as u64)?;
+        if file.metadata()?.len() < PAGE_BYTES as u64 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let map = memmap2::MmapOptions::new().len(PAGE_WORDS * 8).map_raw(file)?;
+        let map = memmap2::MmapOptions::new().len(PAGE_BYTES).map_raw(file)?;
         Ok(Self(Words::Mapped(map)))
     }
 
     /// A page of zeros that no other process sees.
     pub(crate) fn private() -> Self {
-        Self(Words::Private((0..PAGE_WORDS).map(|_| AtomicU64::new(0)).collect()))
+        Self(Words::Private(Default::default()))
     }
 
     /// The counter at `index`.
@@ -71,22 +77,28 @@ impl SharedPage {
     /// # Panics
     /// When `index` is not below [`PAGE_WORDS`].
     pub(crate) fn word(&self, index: usize) -> &AtomicU64 {
-        assert!(index < PAGE_WORDS, "a shared page has {PAGE_WORDS} words, not {index}");
+        assert!(index < PAGE_WORDS, "a shared page has {PAGE_WORDS} counters, not {index}");
         match &self.0 {
             Words::Private(words) => &words[index],
             Words::Mapped(map) => {
                 #[expect(clippy::cast_ptr_alignment, reason = "a map starts on a page")]
-                let base = map.as_mut_ptr().cast::<AtomicU64>();
+                let base = map.as_mut_ptr().cast::<u64>();
                 #[expect(unsafe_code, reason = "the page is memory that other processes write")]
-                // SAFETY: bounds: `index` is below PAGE_WORDS, and the map is PAGE_WORDS * 8 bytes.
+                // SAFETY: bounds: `index` is below PAGE_WORDS, so the word lies within the first 64 of
+                // the map's PAGE_BYTES bytes, which are one allocation; the offset does not overflow.
                 let word = unsafe { base.add(index) };
                 #[expect(unsafe_code, reason = "the page is memory that other processes write")]
-                // SAFETY: alignment: a map starts on a page, and `index` counts 8-byte words.
-                // Initialisation: file bytes, and any bits are a u64. Aliasing: everyone, in every
-                // process, reaches these bytes through atomics of this size alone; the map lives as
-                // long as `self`. The file is only ever grown, so the page stays backed.
+                // SAFETY: alignment: a map starts on a page, and `index` counts words of 8 bytes.
+                // Initialisation: a file's bytes always are, and any bits are a u64. Validity: the map
+                // is readable, writable, and lives as long as `self`, whose borrow the result keeps.
+                // Backing: the file was PAGE_BYTES long when it was mapped, and the store never
+                // shortens it; its blocks were written, so a store into them asks for no space (a
+                // foreign program that truncates it, or a file system that copies a block before it
+                // changes it and has no room, ends the process by a signal; no memory is misread).
+                // Aliasing: these 64 bytes are reached through atomics of this size alone, by all
+                // processes that map them; what they write through the file lies behind them.
                 unsafe {
-                    &*word
+                    AtomicU64::from_ptr(word)
                 }
             }
         }

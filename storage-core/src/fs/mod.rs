@@ -55,7 +55,9 @@ pub trait FileSystem: Debug + Send + Sync + 'static {
     /// Any I/O error of the platform.
     fn view(&self, path: &Path) -> io::Result<ByteView>;
 
-    /// One page of counters that all processes share, created with zeros when it is missing.
+    /// One page of counters that all processes share; what is missing of its file is made, as zeros.
+    ///
+    /// Storing a counter later needs no space.
     ///
     /// # Errors
     /// Any I/O error of the platform.

@@ -5,8 +5,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::map::{FileMap, SharedPage};
+use super::map::{FileMap, PAGE_BYTES, PAGE_WORDS, SharedPage};
 use super::{Access, ByteView, File, FileSystem, PageHandle};
+
+const COUNTER_BYTES: usize = PAGE_WORDS * size_of::<u64>();
+/// What a shared page holds behind its counters.
+static ZEROS: [u8; PAGE_BYTES - COUNTER_BYTES] = [0; PAGE_BYTES - COUNTER_BYTES];
 
 /// The file system of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,7 +43,13 @@ impl FileSystem for OsFileSystem {
             .create(true)
             .truncate(false)
             .open(path)?;
-        Ok(PageHandle(Arc::new(SharedPage::map(&file)?)))
+        let file = OsFile(file);
+        // Whatever was there, a missing file, one that a crash left short or with holes: these zeros give
+        // it its length, and every block of it a place on the disk. Where there is no room, this is an
+        // error; a store through the map would be a signal. They lie behind the counters, which others
+        // may be changing; a block of the smallest size that there is, 512 bytes, holds some of them.
+        file.write_all_at(&ZEROS, COUNTER_BYTES as u64)?;
+        Ok(PageHandle(Arc::new(SharedPage::map(&file.0)?)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -152,4 +162,58 @@ fn positioned_read(file: &fs::File, buffer: &mut [u8], offset: u64) -> io::Resul
 #[cfg(windows)]
 fn positioned_read(file: &fs::File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    /// Opens the page at `path`; checks that it is whole, and that its blocks are on the disk.
+    fn page(path: &Path) -> PageHandle {
+        let page = OsFileSystem.shared_page(path).expect("a page in a directory with room");
+        let file = fs::metadata(path).expect("the page has a file");
+        assert_eq!(file.len(), PAGE_BYTES as u64);
+        #[cfg(target_os = "linux")]
+        assert!(std::os::linux::fs::MetadataExt::st_blocks(&file) * 512 >= file.len(), "a hole");
+        page
+    }
+
+    #[test]
+    fn a_shared_page_has_no_hole_whatever_a_crash_left_of_its_file() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("CONTROL");
+        for len in [None, Some(0), Some(20), Some(100), Some(PAGE_BYTES as u64)] {
+            if let Some(len) = len {
+                let file = fs::File::create(&path).expect("a new file");
+                file.set_len(len).expect("a hole of any length");
+            }
+            assert_eq!(page(&path).0.word(0).load(Ordering::SeqCst), 0);
+            fs::remove_file(&path).expect("it was made just now");
+        }
+    }
+
+    #[test]
+    fn opening_a_shared_page_changes_no_counter_that_others_see() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("CONTROL");
+        let first = page(&path);
+        let counted = |page: &PageHandle| -> Vec<u64> {
+            (0..PAGE_WORDS).map(|at| page.0.word(at).load(Ordering::SeqCst)).collect()
+        };
+        (0..PAGE_WORDS).for_each(|at| first.0.word(at).store(7 + at as u64, Ordering::SeqCst));
+        let second = page(&path);
+        assert_eq!(counted(&second), counted(&first));
+        first.0.word(3).fetch_add(100, Ordering::SeqCst);
+        assert_eq!(second.0.word(3).load(Ordering::SeqCst), 110);
+    }
+
+    #[test]
+    fn a_shared_page_that_lost_its_end_keeps_its_counters() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("CONTROL");
+        fs::write(&path, 5_u64.to_le_bytes()).expect("a short file");
+        assert_eq!(page(&path).0.word(0).load(Ordering::SeqCst), 5);
+    }
 }

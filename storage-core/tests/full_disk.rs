@@ -1,0 +1,118 @@
+//! A store on a disk that has no room left, or that can't be written: reading goes on, and writing is
+//! refused by a typed error, never ended by a signal.
+//!
+//! Only a real file system maps files, so the test mounts a small one, in a namespace of its own. Where
+//! the system does not let it, it says so and checks nothing.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::options;
+use storage_core::{Concept, Error, GraphStore, OpenOptions};
+
+/// The environment variable that names the small file system to the child process.
+const DISK: &str = "SUTRA_TEST_DISK";
+
+/// Runs a test's body in a process of its own, on a disk of eight mebibytes.
+fn on_small_disk(name: &str, body: impl FnOnce(&Path)) {
+    if let Some(disk) = std::env::var_os(DISK) {
+        return body(Path::new(&disk));
+    }
+    let disk = tempfile::tempdir().unwrap();
+    let in_namespace = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]).arg(disk.path());
+        command
+    };
+    let mount = "mount -t tmpfs -o size=8m tmpfs \"$1\"";
+    if !in_namespace(mount).output().is_ok_and(|output| output.status.success()) {
+        std::io::stderr()
+            .write_all(b"nothing was checked: no file system may be mounted\n")
+            .unwrap();
+        return;
+    }
+    let output = in_namespace(&format!("{mount} && shift && exec \"$@\""))
+        .arg(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(DISK, disk.path())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
+}
+
+/// A closed store of one concept.
+fn store(disk: &Path) -> PathBuf {
+    let path = disk.join("store");
+    let store = GraphStore::open(&path, options()).unwrap();
+    store.put_concept(Concept::new("dog", "barks")).unwrap();
+    store.close().unwrap();
+    path
+}
+
+/// Fills the disk to the last byte.
+fn fill(disk: &Path) -> PathBuf {
+    let path = disk.join("filling");
+    let mut filling = std::fs::File::create(&path).unwrap();
+    while filling.write_all(&[1; 4096]).is_ok() {}
+    while filling.write_all(&[1]).is_ok() {}
+    path
+}
+
+fn reads(path: &Path) {
+    let read_only = OpenOptions { read_only: true, ..options() };
+    let store = GraphStore::open(path, read_only).unwrap();
+    assert_eq!(store.concept("dog").unwrap().unwrap().content, "barks");
+}
+
+fn refused(path: &Path, kind: ErrorKind) {
+    match GraphStore::open(path, options()) {
+        Err(Error::Io { source, path, .. }) => {
+            assert_eq!(source.kind(), kind, "{}", path.display());
+        }
+        other => panic!("expected an I/O error, got {other:?}"),
+    }
+}
+
+#[test]
+fn counters_that_have_no_room_are_an_error_for_writers_and_none_for_readers() {
+    on_small_disk(
+        "counters_that_have_no_room_are_an_error_for_writers_and_none_for_readers",
+        |disk| {
+            let path = store(disk);
+            let control = path.join("CONTROL");
+            for len in [None, Some(0), Some(100), Some(4096)] {
+                std::fs::remove_file(&control).unwrap();
+                if let Some(len) = len {
+                    std::fs::File::create(&control).unwrap().set_len(len).unwrap(); // All of it a hole.
+                }
+                let filling = fill(disk);
+                reads(&path);
+                refused(&path, ErrorKind::StorageFull);
+                reads(&path);
+                std::fs::remove_file(filling).unwrap();
+                let store = GraphStore::open(&path, options()).unwrap();
+                store.put_concept(Concept::new("cat", "purrs")).unwrap();
+            }
+        },
+    );
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_is_read() {
+    on_small_disk("a_disk_that_cannot_be_written_is_read", |disk| {
+        let path = store(disk);
+        std::fs::remove_file(path.join("CONTROL")).unwrap();
+        let mount = Command::new("mount").args(["-o", "remount,ro"]).arg(disk).status().unwrap();
+        assert!(mount.success());
+        reads(&path);
+        refused(&path, ErrorKind::ReadOnlyFilesystem);
+    });
+}
