@@ -1,5 +1,6 @@
 //! Concepts: the nodes of the knowledge, as callers see them.
 
+use crate::options::{StoreConfig, VectorStorage};
 use crate::{Error, MAX_ID_BYTES, Result};
 
 /// Free attributes: a JSON object.
@@ -60,10 +61,10 @@ impl Concept {
         self
     }
 
-    pub(crate) fn validate(&self, dim: usize) -> Result<()> {
+    pub(crate) fn validate(&self, config: &StoreConfig) -> Result<()> {
         validate_id(&self.id)?;
         if let Some(vector) = &self.vector {
-            validate_vector(&self.id, vector, dim)?;
+            validate_stored(&self.id, vector, config)?;
         }
         check_range("strength", self.strength, f32::MAX)?;
         check_range("confidence", self.confidence, 1.0)?;
@@ -113,6 +114,16 @@ pub(crate) fn validate_id(id: &str) -> Result<()> {
         return Err(Error::InvalidId { len: id.len() });
     }
     Ok(())
+}
+
+/// Checks that a vector fits a store, as it stores them.
+fn validate_stored(id: &str, vector: &[f32], config: &StoreConfig) -> Result<()> {
+    let check = match config.vector_storage {
+        VectorStorage::F32 => vector_kernel::validate,
+        VectorStorage::F16 => vector_kernel::validate_f16,
+    };
+    check(vector, config.vector_dimension)
+        .map_err(|source| Error::InvalidVector { id: id.to_owned(), source })
 }
 
 pub(crate) fn validate_vector(id: &str, vector: &[f32], dim: usize) -> Result<()> {

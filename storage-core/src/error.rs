@@ -120,7 +120,7 @@ pub enum Error {
         /// The id's length in bytes.
         len: usize,
     },
-    /// A vector is unfit: wrong dimension, or a component that is not finite.
+    /// A vector is unfit: wrong dimension, or a component that is not finite, also as it is stored.
     #[error("vector of concept {id:?}: {source}")]
     InvalidVector {
         /// The concept ("" for a query).

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use storage_core::{
     Association, Concept, ConceptPatch, Direction, Error, Filter, GraphStore, OpenOptions,
-    PathQuery, StoreConfig, TextQuery, WordOperator,
+    PathQuery, StoreConfig, TextQuery, VectorStorage, WordOperator,
 };
 
 fn options(dim: usize) -> OpenOptions {
@@ -547,4 +547,33 @@ fn erased_content_is_in_no_file() {
     }
     assert_eq!(store.stats().unwrap().total_concepts, 50);
     assert_eq!(store.search_text("plain", 100).unwrap().len(), 50);
+}
+
+#[test]
+fn vectors_that_sixteen_bits_do_not_hold_are_refused() {
+    let mut options = options(2);
+    options.config.vector_storage = VectorStorage::F16;
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path(), options.clone()).unwrap();
+    let refused = |outcome: Result<(), Error>| match outcome {
+        Err(error @ Error::InvalidVector { .. }) => assert!(error.to_string().contains("65504")),
+        other => panic!("expected a refusal, got {other:?}"),
+    };
+    let largest = Concept::new("largest", "").with_vector(vec![65_519.0, -65_504.0]);
+    store.put_concept(largest).unwrap();
+    for large in [65_520.0, -70_000.0, f32::MAX] {
+        refused(store.put_concept(Concept::new("b", "").with_vector(vec![1.0, large])).map(drop));
+        let vector = Some(Some(vec![large, 0.0]));
+        let patch = ConceptPatch { vector, ..ConceptPatch::default() };
+        refused(store.update_concept("largest", patch).map(drop));
+        let mut transaction = store.transaction().unwrap();
+        refused(transaction.put_concept(Concept::new("c", "").with_vector(vec![large, 0.0])));
+    }
+    for _ in 0..2 {
+        assert_eq!(store.vector("largest").unwrap(), Some(vec![65_504.0, -65_504.0]));
+        // A query is not stored.
+        let hits = store.search_vector(&[70_000.0, 0.0], 5, &Filter::default()).unwrap();
+        assert_eq!(ids(&hits), ["largest"]);
+        store.flush().unwrap();
+    }
 }

@@ -66,6 +66,17 @@ pub enum QueryError {
         /// Its value.
         value: f32,
     },
+    /// A component of a vector to be stored in 16 bits would become infinite there.
+    #[error(
+        "component {index} is {value}, and the largest that 16-bit floats hold is {}",
+        half::f16::MAX
+    )]
+    BeyondF16 {
+        /// Position of the first such component.
+        index: usize,
+        /// Its value.
+        value: f32,
+    },
     /// The query is encoded otherwise than the rows.
     #[error("{rows} rows can't be compared with a query of {query}")]
     Encoding {

@@ -47,7 +47,7 @@ mod topk;
 pub use error::{IndexError, QueryError};
 pub use flat::{FlatIndex, MAX_DIM};
 pub use metric::{Metric, UnknownMetric};
-pub use norm::{inverse_norm, validate};
+pub use norm::{inverse_norm, validate, validate_f16};
 pub use rows::{Encoding, Query, Rows};
 pub use selection::Selection;
 pub use topk::{Hit, TopK};

@@ -60,6 +60,32 @@ pub fn validate(vector: &[f32], dim: usize) -> Result<(), QueryError> {
     finite(vector)
 }
 
+/// Checks that `vector` has dimension `dim` and components that are finite as 16-bit floats, too.
+///
+/// What rounds to [`f16::MAX`](half::f16::MAX), 65504, passes: all below 65520.
+///
+/// # Errors
+///
+/// As [`validate`], and [`QueryError::BeyondF16`] naming the first component that is too large.
+///
+/// ```
+/// use vector_kernel::{QueryError, validate_f16};
+///
+/// assert_eq!(validate_f16(&[1.0, -65504.0], 2), Ok(()));
+/// assert_eq!(
+///     validate_f16(&[1.0, 70000.0], 2),
+///     Err(QueryError::BeyondF16 { index: 1, value: 70000.0 }),
+/// );
+/// ```
+pub fn validate_f16(vector: &[f32], dim: usize) -> Result<(), QueryError> {
+    validate(vector, dim)?;
+    let fits = |value: f32| half::f16::from_f32(value).is_finite();
+    match vector.iter().enumerate().find(|&(_, &value)| !fits(value)) {
+        Some((index, &value)) => Err(QueryError::BeyondF16 { index, value }),
+        None => Ok(()),
+    }
+}
+
 /// Checks that all of `values` are finite.
 pub(crate) fn finite(values: &[f32]) -> Result<(), QueryError> {
     // Without an early exit this is a handful of vector instructions.

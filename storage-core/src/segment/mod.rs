@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use graph_index::GraphView;
 use half::f16;
 use text_index::TextView;
-use vector_kernel::{FlatIndex, Rows};
+use vector_kernel::{FlatIndex, QueryError, Rows};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 pub(crate) use build::{NewEdge, NewPart, NewRow, build_on_heap};
@@ -387,7 +387,28 @@ impl Segment {
         if bytes.is_empty() {
             return Ok(None);
         }
-        Ok(Some(decode_vector(bytes, self.storage)))
+        let vector = decode_vector(bytes, self.storage);
+        if vector.iter().all(|component| component.is_finite()) {
+            return Ok(Some(vector));
+        }
+        Err(self.bad_vector(self.vector_ordinal(row)?.unwrap_or(row)))
+    }
+
+    /// Why a comparison with vectors of this part failed: for a query, or by a vector that is damaged.
+    pub(crate) fn vector_error(&self, id: &str, source: QueryError) -> Error {
+        match source {
+            // None such is let in, so these are not the bytes that were written.
+            QueryError::RowNotFinite { ordinal } => self.bad_vector(ordinal),
+            source => Error::InvalidVector { id: id.to_owned(), source },
+        }
+    }
+
+    fn bad_vector(&self, ordinal: u32) -> Error {
+        let row_bytes = self.dim * self.storage.component_bytes();
+        let start = self.sections[Kind::Vectors.index()].range.start;
+        let offset = start as u64 + u64::from(ordinal) * row_bytes as u64;
+        let found = "a component that is none";
+        Error::corrupt(&self.path, offset, "a vector of finite numbers", found)
     }
 
     pub(crate) fn inverse_norms(&self) -> Result<&[f32]> {

@@ -244,7 +244,7 @@ impl State {
             } else {
                 index.search_batch(queries, k, selection)
             };
-            let hits = hits.map_err(|source| Error::InvalidVector { id: String::new(), source })?;
+            let hits = hits.map_err(|source| part.segment.vector_error("", source))?;
             let numbers = part.segment.numbers()?;
             for (found, hits) in found.iter_mut().zip(hits) {
                 for hit in hits {

@@ -123,9 +123,8 @@ impl Shared {
         durability: Durability,
     ) -> Result<u64> {
         self.check_usable()?;
-        let dim = self.options.config.vector_dimension;
         for write in &writes {
-            write.validate(dim)?;
+            write.validate(&self.options.config)?;
         }
         let appended = self.append(writes, reads)?;
         self.acknowledge(&appended, durability)?;

@@ -313,6 +313,6 @@ impl Snapshot {
             .flat_index(self.state.config.metric)?
             .score(&a, ordinal)
             .map(Some)
-            .map_err(|source| Error::InvalidVector { id: b.to_owned(), source })
+            .map_err(|source| segment.vector_error(b, source))
     }
 }

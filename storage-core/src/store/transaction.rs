@@ -57,7 +57,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn write(&mut self, write: Write) -> Result<()> {
-        write.validate(self.store.shared.options.config.vector_dimension)?;
+        write.validate(&self.store.shared.options.config)?;
         self.writes.push(write);
         Ok(())
     }

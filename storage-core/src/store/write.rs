@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use crate::association::validate_type;
 use crate::concept::{check_range, validate_id};
 use crate::operation::{EdgeKey, Operation, PutAssociation, PutConcept, begin_payload};
+use crate::options::StoreConfig;
 use crate::record::{self, Touch};
 use crate::segment::encode_vector;
 use crate::state::{Place, State};
@@ -42,13 +43,13 @@ pub(crate) enum Write {
 
 impl Write {
     /// Everything that can be refused without looking at the store.
-    pub(crate) fn validate(&self, dim: usize) -> Result<()> {
+    pub(crate) fn validate(&self, config: &StoreConfig) -> Result<()> {
         match self {
-            Self::Put(concept) => concept.validate(dim),
+            Self::Put(concept) => concept.validate(config),
             Self::Patch { id, patch, .. } => {
                 let mut concept = Concept::new(id.as_str(), "");
                 ConceptPatch::clone(patch).apply(&mut concept);
-                concept.validate(dim)
+                concept.validate(config)
             }
             Self::Delete(id) => validate_id(id),
             Self::PutAssociation { association, .. } => association.validate(),
