@@ -158,7 +158,7 @@ pub enum Error {
         /// The largest size.
         max: u64,
     },
-    /// The store has used up all its concept numbers or type numbers.
+    /// The store has used up its concept numbers (4,294,967,295) or its association types (65,536).
     #[error("the store is full: {what}; export it into a new store")]
     Full {
         /// What ran out.

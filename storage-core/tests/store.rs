@@ -577,3 +577,22 @@ fn vectors_that_sixteen_bits_do_not_hold_are_refused() {
         store.flush().unwrap();
     }
 }
+
+#[test]
+fn a_store_has_at_most_65_536_types_and_refuses_more_before_it_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path(), options(4)).unwrap();
+    store.put_concepts(vec![Concept::new("a", ""), Concept::new("b", "")]).unwrap();
+    let of_type = |at: usize| Association::new("a", "b").with_type(format!("type {at}"));
+    let full = |outcome: Result<(), Error>| assert!(matches!(outcome, Err(Error::Full { .. })));
+    let epoch = store.stats().unwrap().epoch;
+    full(store.put_associations((0..65_537).map(of_type).collect(), false).map(drop));
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.epoch, stats.association_types, stats.total_edges), (epoch, 0, 0));
+    store.put_associations((0..65_536).map(of_type).collect(), false).unwrap();
+    store.close().unwrap();
+    let store = GraphStore::open(dir.path(), options(4)).unwrap();
+    full(store.put_association(of_type(65_536)).map(drop));
+    store.put_association(of_type(65_535)).unwrap();
+    assert_eq!(store.stats().unwrap().total_edges, 65_536);
+}

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Part, State};
+use super::{MAX_TYPES, Part, State};
 use crate::codec::DecodeError;
 use crate::operation::{EdgeKey, Operation, Payload};
 use crate::record::Touch;
@@ -114,6 +114,9 @@ impl State {
                 Operation::DefineType { type_id, name } => {
                     if type_id as usize != self.types.len() {
                         return Err(Failure::Rule("types numbered in sequence"));
+                    }
+                    if self.types.len() == MAX_TYPES {
+                        return Err(Failure::Rule("at most 65,536 types"));
                     }
                     Arc::make_mut(&mut self.types).push(name);
                 }

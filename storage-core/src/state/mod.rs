@@ -21,7 +21,7 @@ pub use graph::{FoundPath, PathQuery, PathStep};
 pub(crate) use lookup::Place;
 pub(crate) use part::Part;
 pub use search::{ConceptHit, Filter, HybridHit, Leg, TextQuery, WordOperator};
-pub(crate) use types::TypeTable;
+pub(crate) use types::{MAX_TYPES, TypeTable};
 
 use crate::options::StoreConfig;
 use crate::segment::IdHasher;

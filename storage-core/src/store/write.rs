@@ -12,7 +12,7 @@ use crate::operation::{EdgeKey, Operation, PutAssociation, PutConcept, begin_pay
 use crate::options::StoreConfig;
 use crate::record::{self, Touch};
 use crate::segment::encode_vector;
-use crate::state::{Place, State};
+use crate::state::{MAX_TYPES, Place, State};
 use crate::{Association, Concept, ConceptPatch, Error, Result};
 
 /// One write of a transaction.
@@ -105,7 +105,7 @@ pub(crate) fn resolve(state: &State, writes: Vec<Write>, now: f64) -> Result<Opt
         state,
         now: commit_time,
         known: HashMap::with_capacity(writes.len()),
-        new_types: Vec::new(),
+        new_types: HashMap::new(),
         pending: Vec::with_capacity(writes.len()),
         new_edges: HashMap::new(),
         accessed: HashMap::new(),
@@ -121,7 +121,8 @@ struct Resolver<'a> {
     state: &'a State,
     now: f64,
     known: HashMap<String, Known>,
-    new_types: Vec<String>,
+    /// The numbers of the types that this transaction is the first to use.
+    new_types: HashMap<String, u32>,
     pending: Vec<Pending>,
     /// When associations put by this transaction were created.
     new_edges: HashMap<EdgeKey, Option<f64>>,
@@ -243,21 +244,25 @@ impl Resolver<'_> {
     }
 
     fn type_id(&self, name: &str) -> Option<u32> {
-        let new = || self.new_types.iter().position(|known| known == name);
-        self.state
-            .types
-            .number(name)
-            .or_else(|| new().map(|at| (self.state.types.len() + at) as u32))
+        self.state.types.number(name).or_else(|| self.new_types.get(name).copied())
+    }
+
+    fn new_type(&mut self, name: &str) -> Result<u32> {
+        let number = self.state.types.len() + self.new_types.len();
+        if number >= MAX_TYPES {
+            return Err(Error::Full { what: "65,536 types of associations were used" });
+        }
+        self.new_types.insert(name.to_owned(), number as u32);
+        Ok(number as u32)
     }
 
     fn put_association(&mut self, association: Association, create_missing: bool) -> Result<()> {
         let source = self.end(&association.source_id, create_missing)?;
         let target = self.end(&association.target_id, create_missing)?;
-        let known = self.type_id(&association.association_type);
-        let type_id = known.unwrap_or_else(|| {
-            self.new_types.push(association.association_type.clone());
-            (self.state.types.len() + self.new_types.len() - 1) as u32
-        });
+        let type_id = match self.type_id(&association.association_type) {
+            Some(known) => known,
+            None => self.new_type(&association.association_type)?,
+        };
         let key = EdgeKey { source, target, type_id };
         let created = match association.created {
             Some(created) => created,
@@ -335,8 +340,10 @@ impl Resolver<'_> {
         let Self { state, now, new_types, pending, .. } = self;
         let mut payload = begin_payload(now);
         let start = payload.len();
-        for (at, name) in new_types.iter().enumerate() {
-            let type_id = (state.types.len() + at) as u32;
+        let mut new_types: Vec<(u32, &str)> =
+            new_types.iter().map(|(name, &type_id)| (type_id, name.as_str())).collect();
+        new_types.sort_unstable();
+        for (type_id, name) in new_types {
             Operation::DefineType { type_id, name }.encode(&mut payload);
         }
         let mut vector = Vec::new();
