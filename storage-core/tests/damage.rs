@@ -1,6 +1,7 @@
-//! Damaged files: flipped bytes, truncation, files deleted, emptied, zeroed, swapped, with garbage
-//! behind them. Whatever is read is what it was before, or a typed error, or the state before a
-//! transaction at the log's end whose loss is reported; never a wrong answer or a panic.
+//! Damaged files: flipped bytes, also behind checksums that were put right again; truncation, files
+//! deleted, emptied, zeroed, swapped, with garbage behind them. Whatever is read is what it was before, or
+//! a typed error, or the state before a transaction at the log's end whose loss is reported; never a wrong
+//! answer (but of crafted bytes) or a panic.
 //!
 //! On Unix each test runs in a process whose memory is limited, so that an allocation by a wild
 //! length ends it.
@@ -353,5 +354,188 @@ fn garbage_behind_a_file_is_noticed_or_passed_over() {
                 }
             }
         }
+    });
+}
+
+/// The bytes of a segment, changed by someone who puts the checksums right again.
+#[derive(Clone)]
+struct Crafted(Vec<u8>);
+
+const GRAPH: u32 = 14;
+const TEXT: u32 = 13;
+
+impl Crafted {
+    fn number(&self, at: usize, bytes: usize) -> usize {
+        let bytes = self.0.get(at..at + bytes).unwrap_or_default();
+        bytes.iter().rev().fold(0, |number, &byte| number << 8 | usize::from(byte))
+    }
+
+    fn set(&mut self, at: usize, bytes: &[u8]) {
+        self.0[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn tail(&self) -> usize {
+        self.0.len() - 64
+    }
+
+    /// Where the entries of the table are.
+    fn entries(&self) -> impl Iterator<Item = usize> {
+        (self.number(self.tail() + 24, 8)..self.tail()).step_by(32)
+    }
+
+    fn entry(&self, kind: u32) -> usize {
+        self.entries().find(|&at| self.number(at, 4) == kind as usize).unwrap()
+    }
+
+    fn section(&self, kind: u32) -> std::ops::Range<usize> {
+        let entry = self.entry(kind);
+        let start = self.number(entry + 8, 8);
+        start..start + self.number(entry + 16, 8)
+    }
+
+    fn shorten(&mut self, kind: u32, by: usize) {
+        let at = self.entry(kind) + 16;
+        let len = self.number(at, 8) - by;
+        self.set(at, &(len as u64).to_le_bytes());
+    }
+
+    /// Makes all checksums those of the bytes, as far as the bytes say where they are.
+    fn seal(mut self) -> Vec<u8> {
+        let checksums = self.number(self.tail() + 16, 8);
+        let table = self.number(self.tail() + 24, 8);
+        let crc = |bytes: &[u8]| crc32c::crc32c(bytes).to_le_bytes();
+        for entry in self.entries().take(64).collect::<Vec<_>>() {
+            let start = self.number(entry + 8, 8);
+            let end = start.saturating_add(self.number(entry + 16, 8));
+            let first = self.number(entry + 24, 8);
+            let Some(section) = self.0.get(start..end) else { continue };
+            let blocks: Vec<[u8; 4]> = section.chunks(16 << 10).map(crc).collect();
+            for (at, block) in (first..).zip(blocks) {
+                let at = at.saturating_mul(4).saturating_add(checksums);
+                if at.saturating_add(4) <= table.min(self.tail()) {
+                    self.set(at, &block);
+                }
+            }
+        }
+        self.set(56, &crc(&self.0[..56]));
+        let tail = self.tail();
+        if let Some(outline) = self.0.get(checksums..tail + 52) {
+            self.set(tail + 52, &crc(outline));
+        }
+        self.0
+    }
+}
+
+/// Opens a store with a crafted file in it, reads all there is, and rewrites it: any answer will do, and
+/// any error, but no panic.
+fn survives(sound: &Sound, path: &Path, crafted: Crafted) -> Result<Answers, Error> {
+    let mut files = sound.newest_generation();
+    files.insert(path.to_owned(), crafted.seal());
+    let store = open(&files, options())?;
+    let answers = ask(&store.snapshot()?);
+    store.verify()?;
+    store.compact()?;
+    ask(&store.snapshot()?);
+    Ok(answers)
+}
+
+impl Sound {
+    /// The files without the older manifests, which would serve in place of the newest.
+    fn newest_generation(&self) -> Files {
+        let is_manifest = |path: &Path| path.to_string_lossy().contains("MANIFEST-");
+        let newest = self.files.keys().rfind(|path| is_manifest(path));
+        let mut files = self.files.clone();
+        files.retain(|path, _| !is_manifest(path) || Some(path) == newest);
+        files
+    }
+
+    /// A segment of the newest manifest: the largest.
+    fn segment(&self) -> (&Path, Crafted) {
+        let is_needed = |path: &Path| {
+            let mut files = self.newest_generation();
+            files.remove(path);
+            path.extension() == Some("seg".as_ref()) && open(&files, options()).is_err()
+        };
+        let segments = self.files.iter().filter(|(path, _)| is_needed(path));
+        let (path, bytes) = segments.max_by_key(|(_, bytes)| bytes.len()).unwrap();
+        (path, Crafted(bytes.clone()))
+    }
+}
+
+#[test]
+fn a_changed_byte_behind_checksums_that_match_is_no_panic() {
+    within_limits("a_changed_byte_behind_checksums_that_match_is_no_panic", || {
+        let sound = Sound::new();
+        let (path, good) = sound.segment();
+        assert!(
+            survives(&sound, path, good.clone()).is_ok_and(|all| all.iter().all(Result::is_ok))
+        );
+        let table = good.number(good.tail() + 24, 8);
+        let (text, graph) = (good.section(TEXT).start, good.section(GRAPH).start);
+        let outline = (0..64).chain(table..good.0.len());
+        let headers = (text..text + 128).chain(graph..graph + 64);
+        let mut random = Random(4);
+        let anywhere: Vec<usize> =
+            (0..1000).map(|_| 64 + random.below(table as u64 - 64) as usize).collect();
+        for at in outline.chain(headers).chain(anywhere) {
+            let byte = good.0[at];
+            let others = [byte.wrapping_add(1), byte.wrapping_sub(1), byte ^ 0x80, 0xff, 0];
+            for other in others.into_iter().filter(|&other| other != byte) {
+                let mut crafted = good.clone();
+                crafted.0[at] = other;
+                let outcome = survives(&sound, path, crafted);
+                if let Err(error) = outcome {
+                    assert!(!error.to_string().is_empty());
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn counts_that_disagree_behind_checksums_that_match_are_damage() {
+    within_limits("counts_that_disagree_behind_checksums_that_match_are_damage", || {
+        let sound = Sound::new();
+        let (path, good) = sound.segment();
+        let damaged = |crafted: Crafted, what: &str| match survives(&sound, path, crafted) {
+            Err(Error::Corrupt { .. }) => {}
+            Err(error) => panic!("{what}: {error}"),
+            Ok(answers) => {
+                let of = |answer: &Result<_, _>| matches!(answer, Err(Error::Corrupt { .. }));
+                assert!(answers.iter().any(of), "{what}: unnoticed");
+            }
+        };
+        let tail = good.tail();
+
+        // An outline with no checksum at all, and one that gives a section those of another.
+        let mut crafted = good.clone();
+        let table = good.number(tail + 24, 8) as u64;
+        crafted.set(tail + 16, &table.to_le_bytes());
+        damaged(crafted, "no checksums");
+        let mut crafted = good.clone();
+        crafted.set(good.entry(GRAPH) + 24, &0_u64.to_le_bytes());
+        damaged(crafted, "shared checksums");
+
+        // One edge fewer by every count but the graph's; one row fewer by every count but the words'.
+        let mut crafted = good.clone();
+        crafted.set(tail + 4, &(good.number(tail + 4, 4) as u32 - 1).to_le_bytes());
+        for kind in [15, 16] {
+            crafted.shorten(kind, 8);
+        }
+        damaged(crafted, "an edge beyond the last");
+        let mut crafted = good.clone();
+        crafted.set(tail, &(good.number(tail, 4) as u32 - 1).to_le_bytes());
+        for kind in [2, 3, 5, 8] {
+            crafted.shorten(kind, 8);
+        }
+        for kind in [1, 4] {
+            crafted.shorten(kind, 4);
+        }
+        damaged(crafted, "a document beyond the last");
+
+        // A vector that holds infinity.
+        let mut crafted = good.clone();
+        crafted.set(good.section(11).start, &f32::INFINITY.to_le_bytes());
+        damaged(crafted, "an infinite component");
     });
 }

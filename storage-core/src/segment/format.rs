@@ -3,16 +3,17 @@
 //! ```text
 //! header    64 bytes: magic "SUTRASEG", version u32, flags u32, store uuid [16], segment id u64,
 //!           first lsn u64, last lsn u64, crc32c u32 of the 56 bytes before, 0 u32
-//! sections  each at a multiple of 64, in any order
+//! sections  each at a multiple of 64, of each kind at most one
 //! checksums crc32c u32 of each 16 KiB block of each section (the last block of each may be short)
-//! table     32 bytes a section: kind u32, 0 u32, offset u64, length u64, first checksum u64
+//! table     32 bytes a section, in the order of the sections and of their checksums: kind u32, 0 u32,
+//!           offset u64, length u64, first checksum u64
 //! tail      64 bytes: row count u32, edge count u32, vector count u32, section count u32,
 //!           checksums offset u64, table offset u64, file length u64, 0 u64, 0 u32,
 //!           crc32c u32 of checksums + table + the 52 bytes before, magic "SUTRAEND"
 //! ```
 //!
 //! All integers are little-endian. Invariant: whatever the bytes, parsing yields sections that lie
-//! within them, or an error.
+//! within them, one behind another, each with a checksum for each of its blocks, or an error.
 
 use std::ops::Range;
 use std::path::Path;
@@ -165,6 +166,15 @@ impl Section {
     }
 }
 
+/// Whether a segment has checksums of its blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocks {
+    /// One a block, as in a file.
+    Checked,
+    /// None, as on the heap.
+    Bare,
+}
+
 /// The parsed outline of a segment.
 #[derive(Debug)]
 pub(crate) struct Outline {
@@ -183,7 +193,7 @@ pub(crate) fn read_u64(bytes: &[u8], at: usize) -> u64 {
 }
 
 /// Parses a segment's header, tail and table, checking all their checksums and ranges.
-pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Outline> {
+pub(crate) fn parse(path: &Path, bytes: &[u8], blocks: Blocks) -> Result<Outline> {
     let corrupt = |offset: usize, expected: &str, found: String| {
         Error::corrupt(path, offset as u64, expected, found)
     };
@@ -240,25 +250,38 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Outline> {
 
     let checksum_count = (table_at - checksums_at) / 4;
     let mut sections: [Section; Kind::ALL.len()] = Default::default();
+    let mut seen = [false; Kind::ALL.len()];
+    let (mut sections_end, mut checksums_end) = (HEADER_BYTES, 0);
     for (i, entry) in bytes[table_at..tail_at].chunks_exact(TABLE_ENTRY_BYTES).enumerate() {
-        let Some(kind) = Kind::ALL.into_iter().find(|&kind| kind as u32 == read_u32(entry, 0))
-        else {
-            continue; // A section of a later version that this one can do without.
-        };
         let start = usize::try_from(read_u64(entry, 8)).unwrap_or(usize::MAX);
         let len = usize::try_from(read_u64(entry, 16)).unwrap_or(usize::MAX);
         let first_checksum = usize::try_from(read_u64(entry, 24)).unwrap_or(usize::MAX);
+        let kind = Kind::ALL.into_iter().find(|&kind| kind as u32 == read_u32(entry, 0));
         let end = start.checked_add(len).filter(|&end| end <= checksums_at);
-        let blocks_end = first_checksum.checked_add(len.div_ceil(BLOCK_BYTES));
-        let sound = start >= HEADER_BYTES
+        let repeated = kind.is_some_and(|kind| std::mem::replace(&mut seen[kind.index()], true));
+        let sound = start >= sections_end
             && start.is_multiple_of(SECTION_ALIGN)
-            && (checksum_count == 0 || blocks_end.is_some_and(|end| end <= checksum_count));
+            && !repeated
+            && (blocks == Blocks::Bare || first_checksum == checksums_end);
         let (Some(end), true) = (end, sound) else {
             let at = table_at + i * TABLE_ENTRY_BYTES;
+            let expected =
+                "a section of its own within the file, its checksums behind the last one's";
             let found = format!("{start} + {len}, checksum {first_checksum}");
-            return Err(corrupt(at, "a section within the file", found));
+            return Err(corrupt(at, expected, found));
         };
-        sections[kind.index()] = Section { range: start..end, first_checksum };
+        sections_end = end;
+        if blocks == Blocks::Checked {
+            checksums_end += len.div_ceil(BLOCK_BYTES);
+        }
+        // Another kind is a section of a later version that this one can do without.
+        if let Some(kind) = kind {
+            sections[kind.index()] = Section { range: start..end, first_checksum };
+        }
+    }
+    if checksums_end != checksum_count {
+        let expected = format!("{checksums_end} checksums of blocks");
+        return Err(corrupt(checksums_at, &expected, checksum_count.to_string()));
     }
     Ok(Outline { identity, counts, sections, checksums: checksums_at..table_at })
 }

@@ -31,7 +31,7 @@ use crate::operation::EdgeKey;
 use crate::options::{StoreConfig, VectorStorage};
 use crate::record::Touch;
 use crate::{Error, Result};
-use format::{BLOCK_BYTES, Kind, Section};
+use format::{BLOCK_BYTES, Blocks, Kind, Outline, Section};
 pub(crate) use format::{read_u32, read_u64};
 
 /// One immutable part of a store.
@@ -76,12 +76,13 @@ impl Segment {
         config: &StoreConfig,
     ) -> Result<Self> {
         let bytes = fs.view(path).map_err(|e| Error::io("open", path, e))?;
-        let mut segment = Self::from_bytes(path, bytes, config)?;
+        let outline = format::parse(path, &bytes, Blocks::Checked)?;
+        let checksums = outline.checksums.clone();
+        let mut segment = Self::new(path, bytes, outline, config)?;
         if &segment.identity.store != store {
             let found = format!("{:02x?}", segment.identity.store);
             return Err(Error::corrupt(path, 16, format!("store {store:02x?}"), found));
         }
-        let checksums = format::parse(path, &segment.bytes)?.checksums;
         let blocks = checksums.len() / 4;
         segment.verification = Some(Verification {
             checksums,
@@ -93,11 +94,12 @@ impl Segment {
 
     /// A part whose bytes were built in this process.
     pub(crate) fn from_heap(bytes: ByteView, config: &StoreConfig) -> Result<Self> {
-        Self::from_bytes(Path::new("(memory)"), bytes, config)
+        let path = Path::new("(memory)");
+        let outline = format::parse(path, &bytes, Blocks::Bare)?;
+        Self::new(path, bytes, outline, config)
     }
 
-    fn from_bytes(path: &Path, bytes: ByteView, config: &StoreConfig) -> Result<Self> {
-        let outline = format::parse(path, &bytes)?;
+    fn new(path: &Path, bytes: ByteView, outline: Outline, config: &StoreConfig) -> Result<Self> {
         let segment = Self {
             path: path.to_owned(),
             bytes,
@@ -434,9 +436,13 @@ impl Segment {
         if self.counts.rows == 0 {
             return Ok(None);
         }
-        TextView::parse(self.section(Kind::Text)?)
-            .map(Some)
-            .map_err(|e| self.corrupt(Kind::Text, "a word index", e.to_string()))
+        let text = TextView::parse(self.section(Kind::Text)?)
+            .map_err(|e| self.corrupt(Kind::Text, "a word index", e.to_string()))?;
+        if text.doc_count() != self.counts.rows {
+            let expected = format!("{} documents", self.counts.rows);
+            return Err(self.corrupt(Kind::Text, &expected, text.doc_count().to_string()));
+        }
+        Ok(Some(text))
     }
 
     /// The associations; `None` when the part has none.
@@ -444,9 +450,13 @@ impl Segment {
         if self.counts.edges == 0 {
             return Ok(None);
         }
-        GraphView::parse(self.section(Kind::Graph)?)
-            .map(Some)
-            .map_err(|e| self.corrupt(Kind::Graph, "a graph", e.to_string()))
+        let graph = GraphView::parse(self.section(Kind::Graph)?)
+            .map_err(|e| self.corrupt(Kind::Graph, "a graph", e.to_string()))?;
+        if graph.edge_count() != self.counts.edges {
+            let expected = format!("{} edges", self.counts.edges);
+            return Err(self.corrupt(Kind::Graph, &expected, graph.edge_count().to_string()));
+        }
+        Ok(Some(graph))
     }
 
     pub(crate) fn edge_births(&self) -> Result<&[u64]> {
