@@ -2,81 +2,207 @@
 //! that names it.
 //!
 //! Invariant: nothing is guessed. A `bool` is no number, a lone surrogate is no text, a time without a
-//! zone is no time.
+//! zone is no time. What an argument's own code raises (`__index__`, `__float__`, `__iter__`) passes
+//! through unchanged.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyType};
+use pyo3::types::{PyBool, PyFloat, PyInt, PyIterator, PyString, PyType};
 use storage_core::Direction;
 
-use crate::errors::{invalid, wrong_type};
+use crate::errors::{invalid, is_callers, wrong_type};
+
+/// An argument that is named in its refusal, by a type of [`name`]; else it is what it holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Arg<T, N> {
+    value: T,
+    name: PhantomData<N>,
+}
+
+impl<T, N> Arg<T, N> {
+    pub(crate) const fn of(value: T) -> Self {
+        Self { value, name: PhantomData }
+    }
+}
+
+impl<T, N> Deref for Arg<T, N> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<'a, 'py, T: Read<'a, 'py>, N: Name> FromPyObject<'a, 'py> for Arg<T, N> {
+    type Error = PyErr;
+
+    #[inline]
+    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        T::read(given, N::NAME).map(Self::of)
+    }
+}
+
+/// What can be read from an object; `name` is the argument's, or of its place in one.
+pub(crate) trait Read<'a, 'py>: Sized {
+    fn read(given: Borrowed<'a, 'py, PyAny>, name: &str) -> PyResult<Self>;
+}
+
+/// The name of an argument, known while it is read.
+pub(crate) trait Name {
+    const NAME: &'static str;
+}
+
+pub(crate) mod name {
+    //! The names of arguments, as types.
+    #![expect(non_camel_case_types, reason = "each is spelt as its argument")]
+
+    use super::Name;
+
+    macro_rules! names {
+        ($($name:ident $shown:literal),* $(,)?) => {$(
+            #[derive(Clone, Copy)]
+            pub(crate) enum $name {}
+            impl Name for $name {
+                const NAME: &'static str = $shown;
+            }
+        )*};
+    }
+
+    names! {
+        a "a",
+        analyzer "analyzer",
+        b "b",
+        category "category",
+        concept_id "concept_id",
+        confidence "confidence",
+        content "content",
+        created "created",
+        created_from "created_from",
+        created_to "created_to",
+        direction "direction",
+        durability "durability",
+        end "end",
+        id "id",
+        k1 "k1",
+        kind "type",
+        last_accessed "last_accessed",
+        last_used "last_used",
+        metric "metric",
+        min_confidence "min_confidence",
+        operator "operator",
+        source "source",
+        source_id "source_id",
+        start "start",
+        strength "strength",
+        target_id "target_id",
+        text "text",
+        vector_storage "vector_storage",
+        weight "weight",
+    }
+}
 
 /// A `str` argument, read in place.
 #[derive(Clone, Copy)]
 pub(crate) struct Text<'a>(pub(crate) &'a str);
+
+impl<'a, 'py> Read<'a, 'py> for Text<'a> {
+    #[inline]
+    fn read(given: Borrowed<'a, 'py, PyAny>, name: &str) -> PyResult<Self> {
+        match given.extract::<&'a str>() {
+            Ok(text) => Ok(Self(text)),
+            Err(_) => Err(refuse_text(&given, name)),
+        }
+    }
+}
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Text<'a> {
     type Error = PyErr;
 
     #[inline]
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        match given.extract::<&'a str>() {
-            Ok(text) => Ok(Self(text)),
-            Err(_) => Err(refuse_text(&given)),
-        }
+        Self::read(given, VALUE)
     }
 }
 
-fn refuse_text(given: &Bound<'_, PyAny>) -> PyErr {
+/// What a value is called by those who do not know; they name its place themselves.
+const VALUE: &str = "the value";
+
+fn refuse_text(given: &Bound<'_, PyAny>, name: &str) -> PyErr {
     if given.is_instance_of::<PyString>() {
         let shown = given.repr().map_or_else(|_| "a str".to_owned(), |repr| repr.to_string());
         let shown: String = shown.chars().take(60).collect();
         return invalid(
             given.py(),
-            &format!("{shown} holds a lone surrogate, which UTF-8 can't express; replace it"),
+            &format!(
+                "{name} {shown} holds a lone surrogate, which UTF-8 can't express; replace it"
+            ),
         );
     }
-    wrong_type("the value", "str", given)
+    wrong_type(name, "str", given)
 }
 
 /// A whole number that is not negative, such as `k`; which argument it is, is known only later.
-pub(crate) struct Count(Result<usize, String>);
+pub(crate) struct Count<'a, 'py>(Counted<'a, 'py>);
+
+enum Counted<'a, 'py> {
+    Number(u64),
+    /// An int that is negative, or beyond 64 bits.
+    OutOfRange(Borrowed<'a, 'py, PyAny>),
+    NoInt(Borrowed<'a, 'py, PyAny>),
+}
 
 /// More results than any store has.
 const MAX_COUNT: u64 = u32::MAX as u64;
 
-impl Count {
-    pub(crate) const fn of(value: usize) -> Self {
-        Self(Ok(value))
+impl Count<'_, '_> {
+    pub(crate) const fn of(value: u64) -> Self {
+        Self(Counted::Number(value))
     }
 
-    /// The number; `name` is the argument's.
+    /// The number, of results and the like; `name` is the argument's.
     pub(crate) fn get(self, py: Python<'_>, name: &str) -> PyResult<usize> {
-        self.0.map_err(|found| {
-            let range = format!("{name} must be a whole number from 0 to {MAX_COUNT}, not {found}");
-            invalid(py, &range)
-        })
+        self.at_most(py, name, MAX_COUNT).map(|count| count as usize)
+    }
+
+    /// The number, of any 64 bits.
+    pub(crate) fn get_u64(self, py: Python<'_>, name: &str) -> PyResult<u64> {
+        self.at_most(py, name, u64::MAX)
+    }
+
+    fn at_most(self, py: Python<'_>, name: &str, max: u64) -> PyResult<u64> {
+        let found = match self.0 {
+            Counted::Number(value) if value <= max => return Ok(value),
+            Counted::Number(value) => value.to_string(),
+            // Python itself refuses to write out an int of thousands of digits.
+            Counted::OutOfRange(given) => {
+                given.str().map_or_else(|_| "a huge one".to_owned(), |text| text.to_string())
+            }
+            Counted::NoInt(given) => return Err(wrong_type(name, "an int", &given)),
+        };
+        let found: String = found.chars().take(40).collect();
+        Err(invalid(py, &format!("{name} must be a whole number from 0 to {max}, not {found}")))
     }
 }
 
-impl<'a, 'py> FromPyObject<'a, 'py> for Count {
+impl<'a, 'py> FromPyObject<'a, 'py> for Count<'a, 'py> {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if given.is_instance_of::<PyBool>() {
-            return Err(wrong_type("the value", "an int", &given));
+            return Ok(Self(Counted::NoInt(given)));
         }
         match given.extract::<u64>() {
-            Ok(value) if value <= MAX_COUNT => Ok(Self(Ok(value as usize))),
+            Ok(value) => Ok(Self(Counted::Number(value))),
+            Err(error) if is_callers(given.py(), &error) => Err(error),
             Err(error) if error.is_instance_of::<PyTypeError>(given.py()) => {
-                Err(wrong_type("the value", "an int", &given))
+                Ok(Self(Counted::NoInt(given)))
             }
-            _ => {
-                // Python itself refuses to write out an int of thousands of digits.
-                let shown = given.str().map_or_else(|_| "a huge one".to_owned(), |s| s.to_string());
-                Ok(Self(Err(shown.chars().take(40).collect())))
-            }
+            Err(_) => Ok(Self(Counted::OutOfRange(given))),
         }
     }
 }
@@ -90,10 +216,16 @@ fn datetime_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     CLASS.import(py, "datetime", "datetime")
 }
 
-impl<'a, 'py> FromPyObject<'a, 'py> for Time {
+impl<'py> FromPyObject<'_, 'py> for Time {
     type Error = PyErr;
 
-    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Self::read(given, "a time")
+    }
+}
+
+impl<'a, 'py> Read<'a, 'py> for Time {
+    fn read(given: Borrowed<'a, 'py, PyAny>, name: &str) -> PyResult<Self> {
         if let Ok(seconds) = given.cast_exact::<PyFloat>() {
             return seconds.extract().map(Self);
         }
@@ -103,7 +235,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Time {
                 return Err(invalid(
                     py,
                     &format!(
-                        "{} has no time zone, so it names no point in time; add one, such as \
+                        "{name} {} has no time zone, so it names no point in time; add one, such as \
                          value.replace(tzinfo=datetime.timezone.utc)",
                         given.repr()?
                     ),
@@ -115,14 +247,11 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Time {
         let number = given.extract::<f64>();
         match number {
             Ok(seconds) if !given.is_instance_of::<PyBool>() => Ok(Self(seconds)),
+            Err(error) if is_callers(py, &error) => Err(error),
             Err(error) if !error.is_instance_of::<PyTypeError>(py) => {
-                Err(invalid(py, "a time is out of the range of a float of seconds"))
+                Err(invalid(py, &format!("{name} is out of the range of a float of seconds")))
             }
-            _ => Err(wrong_type(
-                "a time",
-                "seconds since the Unix epoch or an aware datetime",
-                &given,
-            )),
+            _ => Err(wrong_type(name, "seconds since the Unix epoch or an aware datetime", &given)),
         }
     }
 }
@@ -131,20 +260,27 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Time {
 #[derive(Clone, Copy)]
 pub(crate) struct Number(pub(crate) f32);
 
-impl<'a, 'py> FromPyObject<'a, 'py> for Number {
+impl<'py> FromPyObject<'_, 'py> for Number {
     type Error = PyErr;
 
-    fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Self::read(given, VALUE)
+    }
+}
+
+impl<'a, 'py> Read<'a, 'py> for Number {
+    fn read(given: Borrowed<'a, 'py, PyAny>, name: &str) -> PyResult<Self> {
         let py = given.py();
         if given.is_instance_of::<PyBool>() {
-            return Err(wrong_type("the value", "a number", &given));
+            return Err(wrong_type(name, "a number", &given));
         }
         match given.extract::<f64>() {
             // What no f32 holds becomes infinite, and is refused where its name is known.
             Ok(value) => Ok(Self(value as f32)),
+            Err(error) if is_callers(py, &error) => Err(error),
             Err(_) if given.is_instance_of::<PyInt>() => Ok(Self(f32::INFINITY)),
             Err(error) if error.is_instance_of::<PyTypeError>(py) => {
-                Err(wrong_type("the value", "a number", &given))
+                Err(wrong_type(name, "a number", &given))
             }
             Err(error) => Err(error),
         }
@@ -200,7 +336,7 @@ pub(crate) fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String
     if given.is_instance_of::<PyString>() {
         return Err(wrong_type(name, "a sequence of str", given));
     }
-    let items = given.try_iter().map_err(|_| wrong_type(name, "a sequence of str", given))?;
+    let items = iterate(given, name, "a sequence of str")?;
     let mut found = Vec::new();
     for item in items {
         let item = item?;
@@ -215,10 +351,21 @@ pub(crate) fn texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String
     Ok(found)
 }
 
+/// The items of an argument; what its own `__iter__` raises is the caller's.
+pub(crate) fn iterate<'py>(
+    given: &Bound<'py, PyAny>,
+    name: &str,
+    expected: &str,
+) -> PyResult<Bound<'py, PyIterator>> {
+    given.try_iter().map_err(|error| {
+        if is_callers(given.py(), &error) { error } else { wrong_type(name, expected, given) }
+    })
+}
+
 /// One `str`, or an iterable of them.
 pub(crate) fn text_or_texts(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if given.is_instance_of::<PyString>() {
-        let Text(text) = given.extract()?;
+        let Text(text) = Text::read(given.as_borrowed(), name)?;
         return Ok(vec![text.to_owned()]);
     }
     texts(name, given)

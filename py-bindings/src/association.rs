@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use storage_core::Association;
 
-use crate::arguments::{Number, Text, Time};
+use crate::arguments::{Arg, Number, Text, Time, name};
 use crate::attributes::{attributes_of, to_dict};
 
 /// An association as it was read from a store. Times are seconds since the Unix epoch.
@@ -24,15 +24,15 @@ impl From<Association> for StoredAssociation {
 /// An association, of arguments.
 #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
 pub(crate) fn association_of(
-    source_id: Text<'_>,
-    target_id: Text<'_>,
-    association_type: Text<'_>,
-    weight: Number,
-    confidence: Number,
-    source: Option<Text<'_>>,
+    source_id: Arg<Text<'_>, name::source_id>,
+    target_id: Arg<Text<'_>, name::target_id>,
+    association_type: Arg<Text<'_>, name::kind>,
+    weight: Arg<Number, name::weight>,
+    confidence: Arg<Number, name::confidence>,
+    source: Option<Arg<Text<'_>, name::source>>,
     attributes: Option<&Bound<'_, PyAny>>,
-    created: Option<Time>,
-    last_used: Option<Time>,
+    created: Option<Arg<Time, name::created>>,
+    last_used: Option<Arg<Time, name::last_used>>,
 ) -> PyResult<Association> {
     Ok(Association {
         weight: weight.0,
@@ -49,23 +49,24 @@ pub(crate) fn association_of(
 impl StoredAssociation {
     /// Makes an association as `get_associations` would return it; it is in no store.
     #[new]
-    #[pyo3(signature = (source_id, target_id, *, r#type=Text("semantic"), weight=Number(1.0),
-        confidence=Number(1.0), source=None, attributes=None, created=None, last_used=None))]
+    #[pyo3(signature = (source_id, target_id, *, r#type=Arg::of(Text("semantic")),
+        weight=Arg::of(Number(1.0)), confidence=Arg::of(Number(1.0)), source=None, attributes=None,
+        created=None, last_used=None))]
     #[pyo3(
         text_signature = "(source_id, target_id, *, type='semantic', weight=1.0, confidence=1.0, \
         source=None, attributes=None, created=None, last_used=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
     fn new(
-        source_id: Text<'_>,
-        target_id: Text<'_>,
-        r#type: Text<'_>,
-        weight: Number,
-        confidence: Number,
-        source: Option<Text<'_>>,
+        source_id: Arg<Text<'_>, name::source_id>,
+        target_id: Arg<Text<'_>, name::target_id>,
+        r#type: Arg<Text<'_>, name::kind>,
+        weight: Arg<Number, name::weight>,
+        confidence: Arg<Number, name::confidence>,
+        source: Option<Arg<Text<'_>, name::source>>,
         attributes: Option<&Bound<'_, PyAny>>,
-        created: Option<Time>,
-        last_used: Option<Time>,
+        created: Option<Arg<Time, name::created>>,
+        last_used: Option<Arg<Time, name::last_used>>,
     ) -> PyResult<Self> {
         association_of(
             source_id, target_id, r#type, weight, confidence, source, attributes, created,

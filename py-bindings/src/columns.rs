@@ -9,9 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use storage_core::{Association, Attributes, Concept};
 
-use crate::arguments::{Count, Number, Text, Time};
+use crate::arguments::{Count, Number, Text, Time, iterate};
 use crate::attributes::attributes_of;
-use crate::errors::{invalid, wrong_type};
+use crate::errors::{invalid, is_callers};
 use crate::vectors::vectors_of;
 
 /// What an argument gives each row.
@@ -34,6 +34,9 @@ impl<T: Clone> Column<T> {
         let py = given.py();
         let named = |at: Option<usize>, item: &Bound<'_, PyAny>| {
             read(item).map_err(|error| {
+                if is_callers(py, &error) {
+                    return error;
+                }
                 let at = at.map_or_else(String::new, |at| format!("[{at}]"));
                 let message = format!("{name}{at}: {}", error.value(py));
                 if error.is_instance_of::<PyTypeError>(py) {
@@ -65,8 +68,7 @@ impl<T: Clone> Column<T> {
         } else {
             given
         };
-        let items =
-            given.try_iter().map_err(|_| wrong_type(name, "a value or a sequence", given))?;
+        let items = iterate(given, name, "a value or a sequence")?;
         let mut each = Vec::with_capacity(rows);
         for item in items {
             let item = item?;
@@ -118,9 +120,8 @@ fn times(name: &str, given: Given<'_, '_>, rows: usize) -> PyResult<Column<f64>>
 }
 
 fn counts(name: &str, given: Given<'_, '_>, rows: usize) -> PyResult<Column<u64>> {
-    let read = |item: &Bound<'_, PyAny>| {
-        item.extract::<Count>()?.get(item.py(), "a count").map(|count| count as u64)
-    };
+    let read =
+        |item: &Bound<'_, PyAny>| item.extract::<Count<'_, '_>>()?.get_u64(item.py(), "a count");
     Column::read(name, given, rows, is_scalar, read)
 }
 

@@ -7,10 +7,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use numpy::PyArray1;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use storage_core::{Concept, ConceptPatch};
 
-use crate::arguments::{Count, Number, Text, Time};
+use crate::arguments::{Arg, Count, Number, Read, Text, Time, name};
 use crate::attributes::{attributes_of, to_dict};
 use crate::errors::wrong_type;
 use crate::vectors::{Owner, to_array, vector};
@@ -30,15 +30,15 @@ impl From<Concept> for StoredConcept {
 pub(crate) fn concept_of(
     py: Python<'_>,
     concept_id: Text<'_>,
-    content: Text<'_>,
+    content: Arg<Text<'_>, name::content>,
     embedding: Option<&Bound<'_, PyAny>>,
-    created: Option<Time>,
-    last_accessed: Option<Time>,
-    access_count: Count,
-    strength: Number,
-    confidence: Number,
-    source: Option<Text<'_>>,
-    category: Option<Text<'_>>,
+    created: Option<Arg<Time, name::created>>,
+    last_accessed: Option<Arg<Time, name::last_accessed>>,
+    access_count: Count<'_, '_>,
+    strength: Arg<Number, name::strength>,
+    confidence: Arg<Number, name::confidence>,
+    source: Option<Arg<Text<'_>, name::source>>,
+    category: Option<Arg<Text<'_>, name::category>>,
     attributes: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Concept> {
     let owner = Owner::Concept(concept_id.0);
@@ -46,7 +46,7 @@ pub(crate) fn concept_of(
         vector: embedding.map(|given| vector(given, owner)).transpose()?,
         created: created.map(|time| time.0),
         last_accessed: last_accessed.map(|time| time.0),
-        access_count: access_count.get(py, "access_count")? as u64,
+        access_count: access_count.get_u64(py, "access_count")?,
         strength: strength.0,
         confidence: confidence.0,
         source: source.map(|text| text.0.to_owned()),
@@ -69,18 +69,17 @@ pub(crate) fn patch_of(
             if value.is_none() {
                 return Ok(None);
             }
-            let Text(text) =
-                value.extract().map_err(|e: PyErr| retype(&e, &name, "str or None", value))?;
-            Ok(Some(text.to_owned()))
+            if !value.is_instance_of::<PyString>() {
+                return Err(wrong_type(&name, "str or None", value));
+            }
+            Ok(Some(Text::read(value.as_borrowed(), &name)?.0.to_owned()))
         };
         let number = |value: &Bound<'_, PyAny>| -> PyResult<Option<f32>> {
-            let number = value.extract::<Number>();
-            number.map(|number| Some(number.0)).map_err(|e| retype(&e, &name, "a number", value))
+            Number::read(value.as_borrowed(), &name).map(|number| Some(number.0))
         };
         match name.as_str() {
             "content" => {
-                let Text(text) =
-                    value.extract().map_err(|e: PyErr| retype(&e, &name, "str", value))?;
+                let Text(text) = Text::read(value.as_borrowed(), &name)?;
                 patch.content = Some(text.to_owned());
             }
             "vector" if value.is_none() => patch.vector = Some(None),
@@ -101,40 +100,33 @@ pub(crate) fn patch_of(
     Ok(patch)
 }
 
-fn retype(error: &PyErr, name: &str, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    if error.is_instance_of::<PyTypeError>(value.py()) {
-        return wrong_type(name, expected, value);
-    }
-    error.clone_ref(value.py())
-}
-
 #[pymethods]
 impl StoredConcept {
     /// Makes a concept as `get_concept` would return it; it is in no store.
     #[new]
-    #[pyo3(signature = (id, content=Text(""), vector=None, *, created=None, last_accessed=None,
-        access_count=Count::of(0), strength=Number(1.0), confidence=Number(1.0), source=None,
-        category=None, attributes=None))]
+    #[pyo3(signature = (id, content=Arg::of(Text("")), vector=None, *, created=None,
+        last_accessed=None, access_count=Count::of(0), strength=Arg::of(Number(1.0)),
+        confidence=Arg::of(Number(1.0)), source=None, category=None, attributes=None))]
     #[pyo3(text_signature = "(id, content='', vector=None, *, created=None, last_accessed=None, \
         access_count=0, strength=1.0, confidence=1.0, source=None, category=None, attributes=None)")]
     #[expect(clippy::too_many_arguments, reason = "a concept has that many fields")]
     fn new(
         py: Python<'_>,
-        id: Text<'_>,
-        content: Text<'_>,
+        id: Arg<Text<'_>, name::id>,
+        content: Arg<Text<'_>, name::content>,
         vector: Option<&Bound<'_, PyAny>>,
-        created: Option<Time>,
-        last_accessed: Option<Time>,
-        access_count: Count,
-        strength: Number,
-        confidence: Number,
-        source: Option<Text<'_>>,
-        category: Option<Text<'_>>,
+        created: Option<Arg<Time, name::created>>,
+        last_accessed: Option<Arg<Time, name::last_accessed>>,
+        access_count: Count<'_, '_>,
+        strength: Arg<Number, name::strength>,
+        confidence: Arg<Number, name::confidence>,
+        source: Option<Arg<Text<'_>, name::source>>,
+        category: Option<Arg<Text<'_>, name::category>>,
         attributes: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         concept_of(
             py,
-            id,
+            *id,
             content,
             vector,
             created,

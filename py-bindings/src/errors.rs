@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
@@ -202,6 +202,7 @@ fn make_types(py: Python<'_>) -> PyResult<Vec<Py<PyType>>> {
 
 /// Puts the classes into the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    look_up_errno(module.py())?;
     for (class, made) in CLASSES.iter().zip(types(module.py())?) {
         module.add(class.name, made)?;
     }
@@ -267,9 +268,46 @@ pub(crate) fn wrong_type(what: &str, expected: &str, given: &Bound<'_, PyAny>) -
     PyTypeError::new_err(format!("{what} must be {expected}, not {found}"))
 }
 
-/// The number of a system error, by its name in the module `errno`.
-fn errno(py: Python<'_>, name: &str) -> i32 {
-    py.import("errno").and_then(|errno| errno.getattr(name)?.extract()).unwrap_or(0)
+/// Whether an error was raised by Python code that an argument ran (its `__index__`, say) and is not
+/// about the argument: it has a traceback, or no argument could raise it by being unfit.
+pub(crate) fn is_callers(py: Python<'_>, error: &PyErr) -> bool {
+    let unfit = error.is_instance_of::<PyTypeError>(py)
+        || error.is_instance_of::<PyValueError>(py)
+        || error.is_instance_of::<PyOverflowError>(py);
+    !unfit || error.traceback(py).is_some()
+}
+
+/// System errors that the store raises by itself.
+#[derive(Clone, Copy)]
+enum Errno {
+    Io,
+    NotFound,
+    TimedOut,
+    ReadOnly,
+}
+
+/// Their names in the module `errno`, in the order of [`Errno`].
+const ERRNO_NAMES: [&str; 4] = ["EIO", "ENOENT", "ETIMEDOUT", "EROFS"];
+
+/// Their numbers on this platform, from the import of the module on: an import within an error could
+/// fail, for one by an interrupt.
+static ERRNO_NUMBERS: PyOnceLock<[i32; 4]> = PyOnceLock::new();
+
+impl Errno {
+    fn number(self, py: Python<'_>) -> i32 {
+        let numbers = ERRNO_NUMBERS.get(py);
+        numbers.expect("they were looked up when the module was imported")[self as usize]
+    }
+}
+
+fn look_up_errno(py: Python<'_>) -> PyResult<()> {
+    let errno = py.import("errno")?;
+    let mut numbers = [0; 4];
+    for (number, name) in numbers.iter_mut().zip(ERRNO_NAMES) {
+        *number = errno.getattr(name)?.extract()?;
+    }
+    ERRNO_NUMBERS.get_or_init(py, || numbers);
+    Ok(())
 }
 
 /// Turns what the store reports into what Python raises.
@@ -281,19 +319,38 @@ pub(crate) trait OrRaise<T> {
 impl<T> OrRaise<T> for storage_core::Result<T> {
     #[inline]
     fn or_raise(self, py: Python<'_>) -> PyResult<T> {
-        self.map_err(|error| to_python(py, &error))
+        self.map_err(|error| to_python(py, &error, Moment::Open))
     }
 }
 
+/// When an error came up, as far as that decides what helps.
+#[derive(Clone, Copy)]
+pub(crate) enum Moment {
+    /// The store was being opened: there is no handle to do anything with.
+    Opening,
+    /// All damage is being listed.
+    Verifying,
+    Open,
+}
+
 /// The exception for a store's error.
-pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
+pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr {
     let message = error.to_string();
     let raised = match error {
         Error::Io { action, path, source } => {
-            let number = source.raw_os_error().unwrap_or_else(|| errno(py, "EIO"));
+            let number = source.raw_os_error().unwrap_or_else(|| Errno::Io.number(py));
             Raised::os(py, Kind::StoreIo, number, &format!("could not {action}: {source}"), path)
         }
         Error::Corrupt { path, offset, expected, found } => {
+            let message = format!(
+                "{} is damaged at byte {offset}: expected {expected}, found {found}; {}",
+                path.display(),
+                match moment {
+                    Moment::Opening => "the store does not open without it: restore a backup",
+                    Moment::Verifying => "restore a backup",
+                    Moment::Open => "restore a backup; verify() lists all damage",
+                }
+            );
             Raised::new(py, Kind::Corruption, &message)
                 .path(path)
                 .with("offset", *offset)
@@ -304,9 +361,13 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
             .path(path)
             .with("found", *found)
             .with("supported", *supported),
-        Error::NotFound { path } => {
-            let advice = "there is no store; pass create=True to make one";
-            Raised::os(py, Kind::StoreNotFound, errno(py, "ENOENT"), advice, path)
+        Error::NotFound { path, read_only } => {
+            let advice = if *read_only {
+                "there is no store, and read_only=True makes none; open it for writing once"
+            } else {
+                "there is no store; pass create=True to make one"
+            };
+            Raised::os(py, Kind::StoreNotFound, Errno::NotFound.number(py), advice, path)
         }
         Error::NotAStore { path, found } => {
             Raised::new(py, Kind::NotAStore, &message).path(path).with("found", found)
@@ -315,7 +376,7 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
             let holder = if *pid == 0 { String::new() } else { format!(" by process {pid}") };
             let advice =
                 format!("the store is locked{holder}; retry, raise timeout, or close it there");
-            Raised::os(py, Kind::StoreLocked, errno(py, "ETIMEDOUT"), &advice, path)
+            Raised::os(py, Kind::StoreLocked, Errno::TimedOut.number(py), &advice, path)
                 .with("pid", (*pid != 0).then_some(*pid))
         }
         Error::Poisoned { path, reason } => {
@@ -323,16 +384,15 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
         }
         Error::ReadOnly { path } => {
             let advice = "the store was opened with read_only=True";
-            Raised::os(py, Kind::ReadOnly, errno(py, "EROFS"), advice, path)
+            Raised::os(py, Kind::ReadOnly, Errno::ReadOnly.number(py), advice, path)
         }
         Error::Closed => Raised::new(py, Kind::StoreClosed, &message),
         Error::Conflict { .. } => Raised::new(py, Kind::Conflict, &message),
-        Error::ConceptNotFound { id } => Raised::new(
-            py,
-            Kind::ConceptNotFound,
-            &format!("there is no concept {id:?}; put it first, or pass create_missing=True"),
-        )
-        .with("concept_id", id),
+        Error::ConceptNotFound { id, is_end } => {
+            let or = if *is_end { ", or pass create_missing=True" } else { "" };
+            let advice = format!("there is no concept {id:?}; put it first{or}");
+            Raised::new(py, Kind::ConceptNotFound, &advice).with("concept_id", id)
+        }
         Error::InvalidVector { id, source } if id.is_empty() => {
             Raised::new(py, Kind::InvalidVector, &format!("query vector: {source}"))
         }

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use storage_core::Filter as StoreFilter;
 
-use crate::arguments::{Text, Time, text_or_texts};
+use crate::arguments::{Arg, Text, Time, name, text_or_texts};
 use crate::errors::wrong_type;
 
 /// Restricts a search to the concepts that meet all given conditions.
@@ -25,10 +25,10 @@ impl Filter {
     #[new]
     #[pyo3(signature = (*, category=None, source=None, created_from=None, created_to=None, ids=None))]
     fn new(
-        category: Option<Text<'_>>,
-        source: Option<Text<'_>>,
-        created_from: Option<Time>,
-        created_to: Option<Time>,
+        category: Option<Arg<Text<'_>, name::category>>,
+        source: Option<Arg<Text<'_>, name::source>>,
+        created_from: Option<Arg<Time, name::created_from>>,
+        created_to: Option<Arg<Time, name::created_to>>,
         ids: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         Ok(Self(StoreFilter {

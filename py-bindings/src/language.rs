@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 
-use crate::arguments::{Text, one_of, texts};
+use crate::arguments::{Arg, Text, name, one_of, texts};
 use crate::errors::invalid;
 use crate::vectors::zeros;
 
@@ -56,7 +56,11 @@ impl StaticEmbedder {
     }
 
     /// Return the text's vector, (dim,) of float32: the one that a document would get.
-    fn embed_query<'py>(&self, py: Python<'py>, text: Text<'_>) -> Bound<'py, PyArray1<f32>> {
+    fn embed_query<'py>(
+        &self,
+        py: Python<'py>,
+        text: Arg<Text<'_>, name::text>,
+    ) -> Bound<'py, PyArray1<f32>> {
         let vector = py.detach(|| {
             let mut vector = vec![0.0; self.0.dim()];
             self.0.embed(text.0, &mut vector);
@@ -193,7 +197,7 @@ impl Characters {
 
 /// Find the sentences, entities and typed relations of an English text, by rules.
 #[pyfunction]
-pub(crate) fn extract(py: Python<'_>, text: Text<'_>) -> PyResult<Extraction> {
+pub(crate) fn extract(py: Python<'_>, text: Arg<Text<'_>, name::text>) -> PyResult<Extraction> {
     let (found, at) = py.detach(|| (language::extract(text.0), Characters::of(text.0)));
     let entities = found
         .entities
@@ -226,9 +230,13 @@ pub(crate) fn extract(py: Python<'_>, text: Text<'_>) -> PyResult<Extraction> {
 ///     text: Any text.
 ///     analyzer: "english" (stop words and stemming) or "simple".
 #[pyfunction]
-#[pyo3(signature = (text, analyzer=Text("english")))]
+#[pyo3(signature = (text, analyzer=Arg::of(Text("english"))))]
 #[pyo3(text_signature = "(text, analyzer='english')")]
-pub(crate) fn analyze(py: Python<'_>, text: Text<'_>, analyzer: Text<'_>) -> PyResult<Vec<String>> {
+pub(crate) fn analyze(
+    py: Python<'_>,
+    text: Arg<Text<'_>, name::text>,
+    analyzer: Arg<Text<'_>, name::analyzer>,
+) -> PyResult<Vec<String>> {
     let analyzer = one_of(
         py,
         "analyzer",

@@ -8,7 +8,9 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use storage_core::{GraphStore, Metric, PathQuery, Snapshot, TextQuery, WordOperator};
 
-use crate::arguments::{Count, Number, Text, Time, direction, one_of, text_or_texts, texts, types};
+use crate::arguments::{
+    Arg, Count, Number, Text, Time, direction, name, one_of, text_or_texts, texts, types,
+};
 use crate::association::StoredAssociation;
 use crate::concept::StoredConcept;
 use crate::errors::{Kind, OrRaise, invalid, invalid_vector, raise};
@@ -112,7 +114,7 @@ impl Reader {
     fn get_vector<'py>(
         &self,
         py: Python<'py>,
-        concept_id: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
     ) -> PyResult<Option<Bound<'py, PyArray1<f32>>>> {
         let found = self.read(py, |snapshot| snapshot.vector(concept_id.0))?;
         Ok(found.map(|vector| to_array(py, &vector)))
@@ -151,7 +153,7 @@ impl Reader {
     fn get_concept(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
         vector: bool,
     ) -> PyResult<Option<StoredConcept>> {
         let found = self.read(py, |snapshot| {
@@ -183,11 +185,19 @@ impl Reader {
     }
 
     /// Whether there is a concept with this id.
-    fn contains(&self, py: Python<'_>, concept_id: Text<'_>) -> PyResult<bool> {
+    fn contains(
+        &self,
+        py: Python<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+    ) -> PyResult<bool> {
         self.read(py, |snapshot| snapshot.contains(concept_id.0))
     }
 
-    fn __contains__(&self, py: Python<'_>, concept_id: Text<'_>) -> PyResult<bool> {
+    fn __contains__(
+        &self,
+        py: Python<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+    ) -> PyResult<bool> {
         self.contains(py, concept_id)
     }
 
@@ -216,8 +226,8 @@ impl Reader {
     fn get_concepts_in_range(
         &self,
         py: Python<'_>,
-        start: Time,
-        end: Time,
+        start: Arg<Time, name::start>,
+        end: Arg<Time, name::end>,
     ) -> PyResult<Vec<String>> {
         self.read(py, |snapshot| snapshot.concepts_in_range(start.0, end.0))
     }
@@ -230,13 +240,13 @@ impl Reader {
     ///     concept_id: The concept; none of this id has no neighbours.
     ///     direction: "out", "in" or "both".
     ///     types: Only along associations of this type, or of these.
-    #[pyo3(signature = (concept_id, *, direction=Text("out"), types=None))]
+    #[pyo3(signature = (concept_id, *, direction=Arg::of(Text("out")), types=None))]
     #[pyo3(text_signature = "($self, concept_id, *, direction='out', types=None)")]
     fn get_neighbors(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
-        direction: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+        direction: Arg<Text<'_>, name::direction>,
         types: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<String>> {
         let direction = self::direction(py, direction.0)?;
@@ -250,13 +260,13 @@ impl Reader {
     ///     concept_id: The concept; none of this id has no associations.
     ///     direction: "out", "in" or "both".
     ///     types: Only associations of this type, or of these.
-    #[pyo3(signature = (concept_id, *, direction=Text("out"), types=None))]
+    #[pyo3(signature = (concept_id, *, direction=Arg::of(Text("out")), types=None))]
     #[pyo3(text_signature = "($self, concept_id, *, direction='out', types=None)")]
     fn get_associations(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
-        direction: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+        direction: Arg<Text<'_>, name::direction>,
         types: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<StoredAssociation>> {
         let direction = self::direction(py, direction.0)?;
@@ -268,14 +278,14 @@ impl Reader {
     }
 
     /// Return the association of a source, target and type, or None.
-    #[pyo3(signature = (source_id, target_id, r#type=Text("semantic")))]
+    #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic"))))]
     #[pyo3(text_signature = "($self, source_id, target_id, type='semantic')")]
     fn get_association(
         &self,
         py: Python<'_>,
-        source_id: Text<'_>,
-        target_id: Text<'_>,
-        r#type: Text<'_>,
+        source_id: Arg<Text<'_>, name::source_id>,
+        target_id: Arg<Text<'_>, name::target_id>,
+        r#type: Arg<Text<'_>, name::kind>,
     ) -> PyResult<Option<StoredAssociation>> {
         let found =
             self.read(py, |snapshot| snapshot.association(source_id.0, target_id.0, r#type.0))?;
@@ -301,7 +311,7 @@ impl Reader {
     ///     min_confidence: Only associations of at least this confidence.
     ///     max_visited: Associations looked at before the search gives up.
     #[pyo3(signature = (sources, targets, *, k=Count::of(5), max_depth=Count::of(6),
-        direction=Text("out"), types=None, min_confidence=Number(0.0),
+        direction=Arg::of(Text("out")), types=None, min_confidence=Arg::of(Number(0.0)),
         max_visited=Count::of(1_000_000)))]
     #[pyo3(text_signature = "($self, sources, targets, *, k=5, max_depth=6, direction='out', \
         types=None, min_confidence=0.0, max_visited=1000000)")]
@@ -311,12 +321,12 @@ impl Reader {
         py: Python<'_>,
         sources: &Bound<'_, PyAny>,
         targets: &Bound<'_, PyAny>,
-        k: Count,
-        max_depth: Count,
-        direction: Text<'_>,
+        k: Count<'_, '_>,
+        max_depth: Count<'_, '_>,
+        direction: Arg<Text<'_>, name::direction>,
         types: Option<&Bound<'_, PyAny>>,
-        min_confidence: Number,
-        max_visited: Count,
+        min_confidence: Arg<Number, name::min_confidence>,
+        max_visited: Count<'_, '_>,
     ) -> PyResult<Vec<Path>> {
         let sources = text_or_texts("sources", sources)?;
         let targets = text_or_texts("targets", targets)?;
@@ -345,14 +355,14 @@ impl Reader {
     ///     limit: At most this many.
     ///     operator: "or": any of the words; "and": all of them.
     ///     filter: A `Filter`, or a dict of its arguments.
-    #[pyo3(signature = (query, limit=Count::of(10), *, operator=Text("or"), filter=None))]
+    #[pyo3(signature = (query, limit=Count::of(10), *, operator=Arg::of(Text("or")), filter=None))]
     #[pyo3(text_signature = "($self, query, limit=10, *, operator='or', filter=None)")]
     fn search_text(
         &self,
         py: Python<'_>,
         query: &Bound<'_, PyAny>,
-        limit: Count,
-        operator: Text<'_>,
+        limit: Count<'_, '_>,
+        operator: Arg<Text<'_>, name::operator>,
         filter: Option<FilterArgument>,
     ) -> PyResult<Vec<String>> {
         let text = words(query)?;
@@ -372,8 +382,8 @@ impl Reader {
     ///     k1: Term saturation, 0.0 or more.
     ///     b: Length normalisation, 0.0 to 1.0.
     ///     filter: A `Filter`, or a dict of its arguments.
-    #[pyo3(signature = (query, limit=Count::of(10), *, operator=Text("or"), k1=Number(1.2),
-        b=Number(0.75), filter=None))]
+    #[pyo3(signature = (query, limit=Count::of(10), *, operator=Arg::of(Text("or")),
+        k1=Arg::of(Number(1.2)), b=Arg::of(Number(0.75)), filter=None))]
     #[pyo3(
         text_signature = "($self, query, limit=10, *, operator='or', k1=1.2, b=0.75, filter=None)"
     )]
@@ -382,10 +392,10 @@ impl Reader {
         &self,
         py: Python<'_>,
         query: &Bound<'_, PyAny>,
-        limit: Count,
-        operator: Text<'_>,
-        k1: Number,
-        b: Number,
+        limit: Count<'_, '_>,
+        operator: Arg<Text<'_>, name::operator>,
+        k1: Arg<Number, name::k1>,
+        b: Arg<Number, name::b>,
         filter: Option<FilterArgument>,
     ) -> PyResult<Vec<Hit>> {
         let text = words(query)?;
@@ -414,7 +424,7 @@ impl Reader {
         &self,
         py: Python<'_>,
         query: &Bound<'_, PyAny>,
-        k: Count,
+        k: Count<'_, '_>,
         filter: Option<FilterArgument>,
     ) -> PyResult<Vec<Hit>> {
         let query = vector(query, Owner::Query)?;
@@ -430,7 +440,7 @@ impl Reader {
         &self,
         py: Python<'_>,
         queries: &Bound<'_, PyAny>,
-        k: Count,
+        k: Count<'_, '_>,
         filter: Option<FilterArgument>,
     ) -> PyResult<Vec<Vec<Hit>>> {
         let (queries, rows) = matrix(queries, self.dim, "queries")?;
@@ -460,7 +470,7 @@ impl Reader {
         py: Python<'_>,
         text: Option<&Bound<'_, PyAny>>,
         vector: Option<&Bound<'_, PyAny>>,
-        k: Count,
+        k: Count<'_, '_>,
         filter: Option<FilterArgument>,
     ) -> PyResult<Vec<HybridHit>> {
         if text.is_none() && vector.is_none() {
@@ -481,7 +491,12 @@ impl Reader {
     ///
     /// Smaller is nearer: 1 - cosine (0.0 to 2.0), the negated dot product, or the Euclidean
     /// distance, by the store's metric.
-    fn distance(&self, py: Python<'_>, a: Text<'_>, b: Text<'_>) -> PyResult<Option<f32>> {
+    fn distance(
+        &self,
+        py: Python<'_>,
+        a: Arg<Text<'_>, name::a>,
+        b: Arg<Text<'_>, name::b>,
+    ) -> PyResult<Option<f32>> {
         let similarity = self.read(py, |snapshot| snapshot.similarity(a.0, b.0))?;
         Ok(similarity.map(|score| match self.metric {
             Metric::Cosine => 1.0 - score,

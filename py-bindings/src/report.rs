@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use storage_core::StoreStats;
 
-use crate::errors::to_python;
+use crate::errors::{Moment, to_python};
 
 /// The figures of a store, by name.
 pub(crate) fn stats_dict<'py>(py: Python<'py>, stats: &StoreStats) -> PyResult<Bound<'py, PyDict>> {
@@ -50,7 +50,9 @@ pub(crate) struct VerifyReport {
 impl VerifyReport {
     pub(crate) fn new(py: Python<'_>, report: &storage_core::VerifyReport) -> Self {
         let damage = report.damage.iter();
-        let damage = damage.map(|error| to_python(py, error).into_value(py).into_any()).collect();
+        let damage = damage
+            .map(|error| to_python(py, error, Moment::Verifying).into_value(py).into_any())
+            .collect();
         Self { files: report.files, bytes: report.bytes, damage }
     }
 }

@@ -10,11 +10,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use storage_core::{Durability, Metric, OpenOptions, StoreConfig, VectorStorage};
 
-use crate::arguments::{Count, Number, Text, Time, duration, one_of, texts};
+use crate::arguments::{Arg, Count, Number, Text, Time, duration, name, one_of, texts};
 use crate::association::association_of;
 use crate::columns::{AssociationColumns, ConceptColumns};
 use crate::concept::{concept_of, patch_of};
-use crate::errors::{OrRaise, invalid};
+use crate::errors::{Moment, OrRaise, invalid, to_python};
 use crate::reader::Reader;
 use crate::report::{VerifyReport, stats_dict};
 use crate::snapshot::Snapshot;
@@ -80,9 +80,9 @@ fn durability_of(py: Python<'_>, name: &str, interval: Duration) -> PyResult<Dur
 impl GraphStore {
     #[new]
     #[pyo3(signature = (path, vector_dimension=Count::of(384), *, create=true, read_only=false,
-        exclusive=false, timeout=5.0, durability=Text("interval"), interval_ms=50.0,
-        metric=Text("cosine"), vector_storage=Text("f32"), use_compression=true,
-        analyzer=Text("english"), retention=None))]
+        exclusive=false, timeout=5.0, durability=Arg::of(Text("interval")), interval_ms=50.0,
+        metric=Arg::of(Text("cosine")), vector_storage=Arg::of(Text("f32")), use_compression=true,
+        analyzer=Arg::of(Text("english")), retention=None))]
     #[pyo3(text_signature = "(path, vector_dimension=384, *, create=True, read_only=False, \
         exclusive=False, timeout=5.0, durability='interval', interval_ms=50, metric='cosine', \
         vector_storage='f32', use_compression=True, analyzer='english', retention=None)")]
@@ -92,17 +92,17 @@ impl GraphStore {
     fn new(
         py: Python<'_>,
         path: PathBuf,
-        vector_dimension: Count,
+        vector_dimension: Count<'_, '_>,
         create: bool,
         read_only: bool,
         exclusive: bool,
         timeout: f64,
-        durability: Text<'_>,
+        durability: Arg<Text<'_>, name::durability>,
         interval_ms: f64,
-        metric: Text<'_>,
-        vector_storage: Text<'_>,
+        metric: Arg<Text<'_>, name::metric>,
+        vector_storage: Arg<Text<'_>, name::vector_storage>,
         use_compression: bool,
-        analyzer: Text<'_>,
+        analyzer: Arg<Text<'_>, name::analyzer>,
         retention: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         if retention.is_some() {
@@ -146,7 +146,8 @@ impl GraphStore {
                 storage_core::GraphStore::open(&path, options)
             }
         });
-        let store = Arc::new(opened.or_raise(py)?);
+        let opened = opened.map_err(|error| to_python(py, &error, Moment::Opening));
+        let store = Arc::new(opened?);
         let reader = Reader::newest(Arc::clone(&store));
         let path = path.display().to_string();
         Ok(PyClassInitializer::from(reader).add_subclass(Self { store, path, interval }))
@@ -165,7 +166,7 @@ impl GraphStore {
     fn add_vector(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
         embedding: &Bound<'_, PyAny>,
     ) -> PyResult<u64> {
         let vector = vector(embedding, Owner::Concept(concept_id.0))?;
@@ -209,9 +210,9 @@ impl GraphStore {
     ///     source: Where it was learned.
     ///     category: What it is filed under.
     ///     attributes: A dict of what JSON can hold.
-    #[pyo3(signature = (concept_id, content=Text(""), vector=None, *, created=None,
-        last_accessed=None, access_count=Count::of(0), strength=Number(1.0),
-        confidence=Number(1.0), source=None, category=None, attributes=None))]
+    #[pyo3(signature = (concept_id, content=Arg::of(Text("")), vector=None, *, created=None,
+        last_accessed=None, access_count=Count::of(0), strength=Arg::of(Number(1.0)),
+        confidence=Arg::of(Number(1.0)), source=None, category=None, attributes=None))]
     #[pyo3(text_signature = "($self, concept_id, content='', vector=None, *, created=None, \
         last_accessed=None, access_count=0, strength=1.0, confidence=1.0, source=None, \
         category=None, attributes=None)")]
@@ -219,21 +220,21 @@ impl GraphStore {
     fn put_concept(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
-        content: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+        content: Arg<Text<'_>, name::content>,
         vector: Option<&Bound<'_, PyAny>>,
-        created: Option<Time>,
-        last_accessed: Option<Time>,
-        access_count: Count,
-        strength: Number,
-        confidence: Number,
-        source: Option<Text<'_>>,
-        category: Option<Text<'_>>,
+        created: Option<Arg<Time, name::created>>,
+        last_accessed: Option<Arg<Time, name::last_accessed>>,
+        access_count: Count<'_, '_>,
+        strength: Arg<Number, name::strength>,
+        confidence: Arg<Number, name::confidence>,
+        source: Option<Arg<Text<'_>, name::source>>,
+        category: Option<Arg<Text<'_>, name::category>>,
         attributes: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
         let concept = concept_of(
             py,
-            concept_id,
+            *concept_id,
             content,
             vector,
             created,
@@ -309,7 +310,7 @@ impl GraphStore {
     fn update_concept(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<u64> {
         let patch = patch_of(concept_id.0, fields)?;
@@ -317,7 +318,11 @@ impl GraphStore {
     }
 
     /// Delete a concept with its vector, words and associations; return whether it was there.
-    fn delete(&self, py: Python<'_>, concept_id: Text<'_>) -> PyResult<bool> {
+    fn delete(
+        &self,
+        py: Python<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+    ) -> PyResult<bool> {
         self.run(py, |store| store.delete_concept(concept_id.0))
     }
 
@@ -332,7 +337,7 @@ impl GraphStore {
     /// Delete a concept, and rewrite the files so that none holds anything of it.
     ///
     /// Takes as long as a compaction. Returns whether it was there.
-    fn erase(&self, py: Python<'_>, concept_id: Text<'_>) -> PyResult<bool> {
+    fn erase(&self, py: Python<'_>, concept_id: Arg<Text<'_>, name::concept_id>) -> PyResult<bool> {
         self.run(py, |store| store.erase(concept_id.0))
     }
 
@@ -345,8 +350,8 @@ impl GraphStore {
     fn access(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
-        strength: Option<Number>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+        strength: Option<Arg<Number, name::strength>>,
     ) -> PyResult<u64> {
         self.run(py, |store| store.access(concept_id.0, strength.map(|number| number.0)))
     }
@@ -372,9 +377,9 @@ impl GraphStore {
     ///
     /// Raises:
     ///     ConceptNotFoundError: It names the missing concept.
-    #[pyo3(signature = (source_id, target_id, *, r#type=Text("semantic"), weight=Number(1.0),
-        confidence=Number(1.0), source=None, attributes=None, created=None, last_used=None,
-        create_missing=false))]
+    #[pyo3(signature = (source_id, target_id, *, r#type=Arg::of(Text("semantic")),
+        weight=Arg::of(Number(1.0)), confidence=Arg::of(Number(1.0)), source=None, attributes=None,
+        created=None, last_used=None, create_missing=false))]
     #[pyo3(text_signature = "($self, source_id, target_id, *, type='semantic', weight=1.0, \
         confidence=1.0, source=None, attributes=None, created=None, last_used=None, \
         create_missing=False)")]
@@ -382,15 +387,15 @@ impl GraphStore {
     fn add_association(
         &self,
         py: Python<'_>,
-        source_id: Text<'_>,
-        target_id: Text<'_>,
-        r#type: Text<'_>,
-        weight: Number,
-        confidence: Number,
-        source: Option<Text<'_>>,
+        source_id: Arg<Text<'_>, name::source_id>,
+        target_id: Arg<Text<'_>, name::target_id>,
+        r#type: Arg<Text<'_>, name::kind>,
+        weight: Arg<Number, name::weight>,
+        confidence: Arg<Number, name::confidence>,
+        source: Option<Arg<Text<'_>, name::source>>,
         attributes: Option<&Bound<'_, PyAny>>,
-        created: Option<Time>,
-        last_used: Option<Time>,
+        created: Option<Arg<Time, name::created>>,
+        last_used: Option<Arg<Time, name::last_used>>,
         create_missing: bool,
     ) -> PyResult<u64> {
         let association = association_of(
@@ -454,14 +459,14 @@ impl GraphStore {
     }
 
     /// Delete an association; return whether it was there.
-    #[pyo3(signature = (source_id, target_id, r#type=Text("semantic")))]
+    #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic"))))]
     #[pyo3(text_signature = "($self, source_id, target_id, type='semantic')")]
     fn delete_association(
         &self,
         py: Python<'_>,
-        source_id: Text<'_>,
-        target_id: Text<'_>,
-        r#type: Text<'_>,
+        source_id: Arg<Text<'_>, name::source_id>,
+        target_id: Arg<Text<'_>, name::target_id>,
+        r#type: Arg<Text<'_>, name::kind>,
     ) -> PyResult<bool> {
         self.run(py, |store| store.delete_association(source_id.0, target_id.0, r#type.0))
     }
@@ -472,9 +477,13 @@ impl GraphStore {
     ///
     /// Args:
     ///     durability: What its commit promises: "sync", "interval" or "buffered".
-    #[pyo3(signature = (*, durability=Text("sync")))]
+    #[pyo3(signature = (*, durability=Arg::of(Text("sync"))))]
     #[pyo3(text_signature = "($self, *, durability='sync')")]
-    fn transaction(&self, py: Python<'_>, durability: Text<'_>) -> PyResult<Transaction> {
+    fn transaction(
+        &self,
+        py: Python<'_>,
+        durability: Arg<Text<'_>, name::durability>,
+    ) -> PyResult<Transaction> {
         Transaction::begin(py, &self.store, durability_of(py, durability.0, self.interval)?)
     }
 

@@ -11,7 +11,7 @@ use pyo3::types::PyDict;
 use self_cell::self_cell;
 use storage_core::{Durability, GraphStore};
 
-use crate::arguments::{Count, Number, Text, Time, direction, texts, types};
+use crate::arguments::{Arg, Count, Number, Text, Time, direction, name, texts, types};
 use crate::association::{StoredAssociation, association_of};
 use crate::columns::{AssociationColumns, ConceptColumns};
 use crate::concept::{StoredConcept, concept_of, patch_of};
@@ -94,7 +94,7 @@ impl Transaction {
     fn get_concept(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
         vector: bool,
     ) -> PyResult<Option<StoredConcept>> {
         let found = self.run(py, |transaction| transaction.concept(concept_id.0))?;
@@ -108,29 +108,37 @@ impl Transaction {
     fn get_vector<'py>(
         &self,
         py: Python<'py>,
-        concept_id: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
     ) -> PyResult<Option<Bound<'py, PyArray1<f32>>>> {
         let found = self.run(py, |transaction| transaction.vector(concept_id.0))?;
         Ok(found.map(|vector| to_array(py, &vector)))
     }
 
     /// Whether there would be a concept with this id.
-    fn contains(&self, py: Python<'_>, concept_id: Text<'_>) -> PyResult<bool> {
+    fn contains(
+        &self,
+        py: Python<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+    ) -> PyResult<bool> {
         self.run(py, |transaction| transaction.contains(concept_id.0))
     }
 
-    fn __contains__(&self, py: Python<'_>, concept_id: Text<'_>) -> PyResult<bool> {
+    fn __contains__(
+        &self,
+        py: Python<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+    ) -> PyResult<bool> {
         self.contains(py, concept_id)
     }
 
     /// Return the associations at a concept as the transaction would leave them.
-    #[pyo3(signature = (concept_id, *, direction=Text("out"), types=None))]
+    #[pyo3(signature = (concept_id, *, direction=Arg::of(Text("out")), types=None))]
     #[pyo3(text_signature = "($self, concept_id, *, direction='out', types=None)")]
     fn get_associations(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
-        direction: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+        direction: Arg<Text<'_>, name::direction>,
         types: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<StoredAssociation>> {
         let direction = self::direction(py, direction.0)?;
@@ -144,14 +152,14 @@ impl Transaction {
     }
 
     /// Return the association of a key as the transaction would leave it, or None.
-    #[pyo3(signature = (source_id, target_id, r#type=Text("semantic")))]
+    #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic"))))]
     #[pyo3(text_signature = "($self, source_id, target_id, type='semantic')")]
     fn get_association(
         &self,
         py: Python<'_>,
-        source_id: Text<'_>,
-        target_id: Text<'_>,
-        r#type: Text<'_>,
+        source_id: Arg<Text<'_>, name::source_id>,
+        target_id: Arg<Text<'_>, name::target_id>,
+        r#type: Arg<Text<'_>, name::kind>,
     ) -> PyResult<Option<StoredAssociation>> {
         let found = self
             .run(py, |transaction| transaction.association(source_id.0, target_id.0, r#type.0))?;
@@ -161,9 +169,9 @@ impl Transaction {
     // ---- writing -----------------------------------------------------------------------------------
 
     /// Put a concept, in place of any of its id; see `GraphStore.put_concept`.
-    #[pyo3(signature = (concept_id, content=Text(""), vector=None, *, created=None,
-        last_accessed=None, access_count=Count::of(0), strength=Number(1.0),
-        confidence=Number(1.0), source=None, category=None, attributes=None))]
+    #[pyo3(signature = (concept_id, content=Arg::of(Text("")), vector=None, *, created=None,
+        last_accessed=None, access_count=Count::of(0), strength=Arg::of(Number(1.0)),
+        confidence=Arg::of(Number(1.0)), source=None, category=None, attributes=None))]
     #[pyo3(text_signature = "($self, concept_id, content='', vector=None, *, created=None, \
         last_accessed=None, access_count=0, strength=1.0, confidence=1.0, source=None, \
         category=None, attributes=None)")]
@@ -171,21 +179,21 @@ impl Transaction {
     fn put_concept(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
-        content: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+        content: Arg<Text<'_>, name::content>,
         vector: Option<&Bound<'_, PyAny>>,
-        created: Option<Time>,
-        last_accessed: Option<Time>,
-        access_count: Count,
-        strength: Number,
-        confidence: Number,
-        source: Option<Text<'_>>,
-        category: Option<Text<'_>>,
+        created: Option<Arg<Time, name::created>>,
+        last_accessed: Option<Arg<Time, name::last_accessed>>,
+        access_count: Count<'_, '_>,
+        strength: Arg<Number, name::strength>,
+        confidence: Arg<Number, name::confidence>,
+        source: Option<Arg<Text<'_>, name::source>>,
+        category: Option<Arg<Text<'_>, name::category>>,
         attributes: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let concept = concept_of(
             py,
-            concept_id,
+            *concept_id,
             content,
             vector,
             created,
@@ -242,7 +250,7 @@ impl Transaction {
     fn add_vector(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
         embedding: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let vector = vector(embedding, Owner::Concept(concept_id.0))?;
@@ -254,7 +262,7 @@ impl Transaction {
     fn update_concept(
         &self,
         py: Python<'_>,
-        concept_id: Text<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
         let patch = patch_of(concept_id.0, fields)?;
@@ -262,14 +270,18 @@ impl Transaction {
     }
 
     /// Delete a concept with its associations; return whether it was there.
-    fn delete(&self, py: Python<'_>, concept_id: Text<'_>) -> PyResult<bool> {
+    fn delete(
+        &self,
+        py: Python<'_>,
+        concept_id: Arg<Text<'_>, name::concept_id>,
+    ) -> PyResult<bool> {
         self.run(py, |transaction| transaction.delete_concept(concept_id.0))
     }
 
     /// Put an association, in place of any of its key; see `GraphStore.add_association`.
-    #[pyo3(signature = (source_id, target_id, *, r#type=Text("semantic"), weight=Number(1.0),
-        confidence=Number(1.0), source=None, attributes=None, created=None, last_used=None,
-        create_missing=false))]
+    #[pyo3(signature = (source_id, target_id, *, r#type=Arg::of(Text("semantic")),
+        weight=Arg::of(Number(1.0)), confidence=Arg::of(Number(1.0)), source=None, attributes=None,
+        created=None, last_used=None, create_missing=false))]
     #[pyo3(text_signature = "($self, source_id, target_id, *, type='semantic', weight=1.0, \
         confidence=1.0, source=None, attributes=None, created=None, last_used=None, \
         create_missing=False)")]
@@ -277,15 +289,15 @@ impl Transaction {
     fn add_association(
         &self,
         py: Python<'_>,
-        source_id: Text<'_>,
-        target_id: Text<'_>,
-        r#type: Text<'_>,
-        weight: Number,
-        confidence: Number,
-        source: Option<Text<'_>>,
+        source_id: Arg<Text<'_>, name::source_id>,
+        target_id: Arg<Text<'_>, name::target_id>,
+        r#type: Arg<Text<'_>, name::kind>,
+        weight: Arg<Number, name::weight>,
+        confidence: Arg<Number, name::confidence>,
+        source: Option<Arg<Text<'_>, name::source>>,
         attributes: Option<&Bound<'_, PyAny>>,
-        created: Option<Time>,
-        last_used: Option<Time>,
+        created: Option<Arg<Time, name::created>>,
+        last_used: Option<Arg<Time, name::last_used>>,
         create_missing: bool,
     ) -> PyResult<()> {
         let association = association_of(
@@ -333,14 +345,14 @@ impl Transaction {
     }
 
     /// Delete an association; one that isn't there is passed over.
-    #[pyo3(signature = (source_id, target_id, r#type=Text("semantic")))]
+    #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic"))))]
     #[pyo3(text_signature = "($self, source_id, target_id, type='semantic')")]
     fn delete_association(
         &self,
         py: Python<'_>,
-        source_id: Text<'_>,
-        target_id: Text<'_>,
-        r#type: Text<'_>,
+        source_id: Arg<Text<'_>, name::source_id>,
+        target_id: Arg<Text<'_>, name::target_id>,
+        r#type: Arg<Text<'_>, name::kind>,
     ) -> PyResult<()> {
         self.run(py, |transaction| {
             transaction.delete_association(source_id.0, target_id.0, r#type.0)

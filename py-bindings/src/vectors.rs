@@ -15,7 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use crate::errors::invalid_vector;
+use crate::errors::{invalid_vector, is_callers};
 
 /// The most components that a vector of any store has.
 const MAX_DIM: usize = 65_535;
@@ -72,6 +72,9 @@ impl<'py> Floats<'py> {
         } else {
             let numpy = py.import(intern!(py, "numpy"))?;
             let made = numpy.call_method1(intern!(py, "asarray"), (given,)).map_err(|error| {
+                if is_callers(py, &error) {
+                    return error;
+                }
                 let refused =
                     owner.refuse(py, &format!("numpy can't make an array of it: {error}"));
                 refused.set_cause(py, Some(error));
@@ -194,7 +197,7 @@ fn numbers<'py>(
         let value = if let Ok(number) = item.cast_exact::<PyFloat>() {
             number.extract::<f64>()?
         } else {
-            number(&item).ok_or_else(|| {
+            number(&item)?.ok_or_else(|| {
                 let at = found.len();
                 let name =
                     item.get_type().qualname().map_or_else(|_| String::new(), |n| n.to_string());
@@ -206,15 +209,16 @@ fn numbers<'py>(
     Ok(found)
 }
 
-fn number(item: &Bound<'_, PyAny>) -> Option<f64> {
+fn number(item: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     if item.is_instance_of::<PyBool>() || item.is_instance_of::<PyString>() {
-        return None;
+        return Ok(None);
     }
     match item.extract::<f64>() {
-        Ok(value) => Some(value),
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_callers(item.py(), &error) => Err(error),
         // An int that no float holds.
-        Err(_) if item.is_instance_of::<PyInt>() => Some(f64::INFINITY),
-        Err(_) => None,
+        Err(_) if item.is_instance_of::<PyInt>() => Ok(Some(f64::INFINITY)),
+        Err(_) => Ok(None),
     }
 }
 

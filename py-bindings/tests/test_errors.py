@@ -6,6 +6,7 @@ import copy
 import errno
 import os
 import pickle
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -92,14 +93,29 @@ def test_a_missing_concept_reads_as_a_sentence() -> None:
         assert str(caught.value).startswith('there is no concept "it\'s \\"odd\\""')
 
 
+def test_a_missing_concept_is_told_with_what_the_call_takes() -> None:
+    with GraphStore(":memory:", 2) as store:
+        calls: list[Callable[[], object]] = [
+            lambda: store.access("a"),
+            lambda: store.update_concept("a", content="x"),
+        ]
+        for call in calls:
+            with pytest.raises(sutra_storage.ConceptNotFoundError) as caught:
+                call()
+            assert str(caught.value) == 'there is no concept "a"; put it first'
+        with pytest.raises(sutra_storage.ConceptNotFoundError, match="create_missing=True"):
+            store.add_association("a", "b")
+
+
 def test_a_missing_store_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="create=True") as caught:
         GraphStore(tmp_path / "none", create=False)
     assert caught.value.errno == errno.ENOENT
     assert caught.value.filename == str(tmp_path / "none")
     assert isinstance(caught.value, sutra_storage.StoreNotFoundError)
-    with pytest.raises(sutra_storage.StoreNotFoundError):
-        GraphStore(tmp_path / "none", read_only=True)
+    for create in (False, True):
+        with pytest.raises(sutra_storage.StoreNotFoundError, match="read_only=True makes none"):
+            GraphStore(tmp_path / "none", read_only=True, create=create)
     assert not (tmp_path / "none").exists()
 
 
@@ -111,7 +127,9 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_locked_store_names_its_holder(tmp_path: Path) -> None:
+def test_a_locked_store_names_its_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # An import within an error could fail, for one by an interrupt.
+    monkeypatch.setitem(sys.modules, "errno", None)
     with GraphStore(tmp_path / "s", 2, exclusive=True) as holder:
         holder.put_concept("a")
         with (
@@ -123,6 +141,7 @@ def test_a_locked_store_names_its_holder(tmp_path: Path) -> None:
         assert isinstance(error, sutra_storage.StoreLockedError)
         assert (error.pid, error.retryable, error.errno) == (os.getpid(), True, errno.ETIMEDOUT)
         assert error.filename == str(tmp_path / "s")
+        assert (error.strerror or "").startswith("the store is locked")
         with pytest.raises(sutra_storage.StoreLockedError):
             GraphStore(tmp_path / "s", 2, exclusive=True, timeout=0)
     with GraphStore(tmp_path / "s", 2) as store:
@@ -198,6 +217,35 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     assert error.expected
     assert error.found
     assert not error.retryable
+
+
+def test_damage_in_an_open_store_can_be_listed(tmp_path: Path) -> None:
+    with GraphStore(tmp_path / "s", 2) as store:
+        store.put_concepts([f"c{at}" for at in range(500)], "some words here")
+        store.flush()
+    segment = next((tmp_path / "s" / "seg").glob("*.seg"))
+    content = bytearray(segment.read_bytes())
+    content[content.index(b"some words")] ^= 1
+    segment.write_bytes(content)
+    with GraphStore(tmp_path / "s", 2, read_only=True) as store:
+        with pytest.raises(sutra_storage.CorruptionError, match=r"verify\(\) lists all") as caught:
+            store.get_concepts(list(store))
+        (damage,) = store.verify().damage
+        assert isinstance(damage, sutra_storage.CorruptionError)
+        assert (damage.path, damage.offset) == (caught.value.path, caught.value.offset)
+        assert "verify" not in str(damage)
+
+
+def test_a_store_that_does_not_open_is_not_to_be_verified(tmp_path: Path) -> None:
+    GraphStore(tmp_path / "s", 2).close()
+    log = next((tmp_path / "s" / "wal").iterdir())
+    content = bytearray(log.read_bytes())
+    content[10] ^= 255
+    log.write_bytes(content)
+    for read_only in (False, True):
+        with pytest.raises(sutra_storage.CorruptionError, match="restore a backup") as caught:
+            GraphStore(tmp_path / "s", 2, read_only=read_only)
+        assert "verify" not in str(caught.value)
 
 
 def test_a_damaged_segment_is_made_again_while_the_log_has_its_content(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ COUNTS: dict[str, Callable[[GraphStore, Any], object]] = {
 }
 
 
-@pytest.mark.parametrize("call", COUNTS)
+@pytest.mark.parametrize("call", [name for name in COUNTS if name != "access_count"])
 @pytest.mark.parametrize(
     "count",
     [-1, -(10**40), 2**32, 10**30, 10**5000],
@@ -143,6 +143,91 @@ COUNTS: dict[str, Callable[[GraphStore, Any], object]] = {
 def test_a_count_out_of_range_is_refused(store: GraphStore, call: str, count: int) -> None:
     with pytest.raises(InvalidArgumentError, match="whole number from 0"):
         COUNTS[call](store, count)
+
+
+@pytest.mark.parametrize("count", [-1, 2**64, 10**5000], ids=["negative", "65_bits", "huge"])
+def test_an_access_count_has_64_bits(store: GraphStore, count: int) -> None:
+    with pytest.raises(InvalidArgumentError, match="access_count must be a whole number from 0"):
+        store.put_concept("new", access_count=count)
+    with pytest.raises(InvalidArgumentError, match=r"access_counts\[0\]: "):
+        store.put_concepts(["new"], access_counts=[count])
+    for most in (2**32, 2**63 - 1, 2**64 - 1):
+        with GraphStore(":memory:", 2) as other:
+            other.put_concept("a", access_count=most)
+            other.put_concepts(["b"], access_counts=[most])
+            other.access("a")
+            counts = [found.access_count for found in other.get_concepts(["a", "b"]) if found]
+            assert counts == [min(most + 1, 2**64 - 1), most]
+
+
+class Raising:
+    """An argument whose own code raises, however it is asked for a value."""
+
+    def __init__(self, error: BaseException) -> None:
+        """Raise this error."""
+        self.error = error
+
+    def _raise(self, *_: object, **__: object) -> Any:
+        raise self.error
+
+    __index__ = __float__ = __iter__ = __array__ = _raise
+
+
+RUN: dict[str, Callable[[GraphStore, Any], object]] = {
+    **COUNTS,
+    "strength": lambda s, x: s.put_concept("new", strength=x),
+    "created": lambda s, x: s.put_concept("new", created=x),
+    "access_counts": lambda s, x: s.put_concepts(["new"], access_counts=[x]),
+    "strengths": lambda s, x: s.put_concepts(["new"], strengths=[x]),
+    "times": lambda s, x: s.put_concepts(["new"], created=[x]),
+    "patch": lambda s, x: s.update_concept("safe", confidence=x),
+    "component": lambda s, x: s.add_vector("new", [x, 1.0]),
+    "vector": lambda s, x: s.add_vector("new", x),
+    "ids": lambda s, x: s.put_concepts(x),
+    "contents": lambda s, x: s.put_concepts(["new"], x),
+    "filter": lambda s, x: s.search_text("sound", filter={"created_from": x}),
+}
+
+
+@pytest.mark.parametrize("call", RUN)
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), TypeError("mine"), OverflowError("mine"), RuntimeError("mine")]
+)
+def test_what_an_argument_raises_is_the_callers(
+    store: GraphStore, call: str, error: BaseException
+) -> None:
+    with pytest.raises(type(error)) as caught:
+        RUN[call](store, Raising(error))
+    assert caught.value is error
+
+
+NAMED: dict[str, tuple[Callable[[GraphStore], object], str]] = {
+    "concept_id": (lambda s: s.get_concept(5), "concept_id must be str"),  # type: ignore[arg-type]
+    "content": (lambda s: s.put_concept("new", 5), "content must be str"),  # type: ignore[arg-type]
+    "type": (lambda s: s.get_association("a", "b", 5), "type must be str"),  # type: ignore[arg-type]
+    "k": (lambda s: s.search_vector(VECTOR, "5"), "k must be an int"),  # type: ignore[arg-type]
+    "weight": (
+        lambda s: s.add_association("a", "b", weight="x"),  # type: ignore[arg-type]
+        "weight must be a number",
+    ),
+    "created": (
+        lambda s: s.put_concept("new", created="now"),  # type: ignore[arg-type]
+        "created must be seconds",
+    ),
+    "category": (lambda s: s.search_text("x", filter={"category": 5}), "category must be str"),
+    "query": (lambda s: s.search_text(["a", 5]), r"query\[1\] must be str"),  # type: ignore[list-item]
+    "sources": (
+        lambda s: s.put_concepts(["new"], sources=[5]),  # type: ignore[list-item]
+        r"sources\[0\]: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_wrong_type_is_told_with_the_arguments_name(store: GraphStore, name: str) -> None:
+    call, message = NAMED[name]
+    with pytest.raises(TypeError, match=message):
+        call(store)
 
 
 @pytest.mark.parametrize("call", COUNTS)
@@ -319,6 +404,8 @@ UNFIT: dict[str, Callable[[GraphStore], object]] = {
     "weights": lambda s: s.add_associations(["safe"], ["safe"], weights=[math.inf]),
     "created": lambda s: s.put_concept("new", created=math.inf),
     "created_huge": lambda s: s.put_concept("new", created=10**400),
+    "created_from_nan": lambda s: s.search_text("sound", filter={"created_from": math.nan}),
+    "created_to_nan": lambda s: s.search_vector(VECTOR, filter={"created_to": math.nan}),
     "min_confidence": lambda s: s.find_paths("safe", "safe", min_confidence=2.0),
     "type_empty": lambda s: s.add_association("safe", "safe", type=""),
     "type_long": lambda s: s.add_association("safe", "safe", type="t" * 1025),

@@ -26,7 +26,7 @@ pub enum Error {
     /// Bytes of a store's file are not what was written.
     #[error(
         "{path} is damaged at byte {offset}: expected {expected}, found {found}; restore a backup, \
-         or run verify to list all damage",
+         or, where the store still opens, run verify to list all damage",
         path = path.display()
     )]
     Corrupt {
@@ -54,10 +54,20 @@ pub enum Error {
         supported: u32,
     },
     /// There is no store at the path, and none was to be created.
-    #[error("there is no store at {path}; pass create = true to make one", path = path.display())]
+    #[error(
+        "there is no store at {path}{advice}",
+        path = path.display(),
+        advice = if *read_only {
+            ", and a read-only opening makes none; open it for writing once, with create = true"
+        } else {
+            "; pass create = true to make one"
+        }
+    )]
     NotFound {
         /// The directory.
         path: PathBuf,
+        /// Whether it was to be opened for reading only, which makes none whatever `create` says.
+        read_only: bool,
     },
     /// The directory holds files, but no store.
     #[error(
@@ -109,10 +119,15 @@ pub enum Error {
         what: String,
     },
     /// A concept that must exist does not.
-    #[error("there is no concept {id:?}; put it first, or pass create_missing = true")]
+    #[error(
+        "there is no concept {id:?}; put it first{advice}",
+        advice = if *is_end { ", or pass create_missing = true" } else { "" }
+    )]
     ConceptNotFound {
         /// The missing concept.
         id: String,
+        /// Whether it is an end of an association, which `create_missing` would make.
+        is_end: bool,
     },
     /// A concept id is empty or longer than [`crate::MAX_ID_BYTES`].
     #[error("a concept id has 1 to {max} bytes of UTF-8, this one has {len}", max = crate::MAX_ID_BYTES)]

@@ -288,7 +288,10 @@ fn a_transaction_is_all_or_nothing_and_reads_itself() {
     failing.put_concept(Concept::new("c", "third")).unwrap();
     failing.put_association(Association::new("c", "nowhere"), false).unwrap();
     let error = failing.commit().unwrap_err();
-    assert!(matches!(&error, Error::ConceptNotFound { id } if id == "nowhere"), "{error}");
+    assert!(
+        matches!(&error, Error::ConceptNotFound { id, is_end: true } if id == "nowhere"),
+        "{error}"
+    );
     assert!(!store.contains("c").unwrap());
     assert_eq!(store.snapshot().unwrap().epoch(), epoch);
 }
@@ -367,6 +370,12 @@ fn bad_arguments_are_refused_and_change_nothing() {
     let empty = Association::new("a", "b").with_type("");
     assert!(store.put_association_creating_ends(empty).is_err());
     assert!(store.search_vector(&[1.0; 5], 3, &Filter::default()).is_err());
+    let never = Filter { created_to: Some(f64::NAN), ..Filter::default() };
+    assert!(store.search_vector(&[1.0; 4], 3, &never).is_err());
+    let never = TextQuery { filter: never, ..TextQuery::new("", 0) };
+    assert!(store.snapshot().unwrap().search_words(&never).is_err());
+    let error = store.update_concept("a", ConceptPatch::default()).unwrap_err();
+    assert!(!error.to_string().contains("create_missing"), "{error}");
     assert_eq!(store.snapshot().unwrap().epoch(), epoch + 1);
     store.put_association_creating_ends(Association::new("a", "b")).unwrap();
     assert_eq!(store.neighbors("a", Direction::Out).unwrap(), ["b"]);

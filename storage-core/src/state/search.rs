@@ -13,7 +13,7 @@ use text_index::{Bm25, Operator, QueryTerm, SearchOptions, SearchScratch};
 use vector_kernel::Selection;
 
 use super::{Part, State};
-use crate::concept::validate_vector;
+use crate::concept::{check_time, validate_vector};
 use crate::{Error, Result, record};
 
 /// How the words of a query combine.
@@ -74,6 +74,14 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Refuses a time that is NaN, which no concept could be before or after.
+    fn validate(&self) -> Result<()> {
+        for (name, time) in [("created_from", self.created_from), ("created_to", self.created_to)] {
+            check_time(name, time.filter(|time| time.is_nan()))?;
+        }
+        Ok(())
+    }
+
     /// Whether all concepts pass.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -137,6 +145,7 @@ impl NumberHit {
 impl State {
     pub(crate) fn search_text(&self, query: &TextQuery<'_>) -> Result<Vec<NumberHit>> {
         check_bm25(query)?;
+        query.filter.validate()?;
         let words = self.analyzer.terms(query.text);
         if words.is_empty() || query.limit == 0 {
             return Ok(Vec::new());
@@ -215,6 +224,7 @@ impl State {
         k: usize,
         filter: &Filter,
     ) -> Result<Vec<Vec<NumberHit>>> {
+        filter.validate()?;
         let dim = self.config.vector_dimension;
         if !queries.len().is_multiple_of(dim) || queries.is_empty() {
             validate_vector("", queries, dim)?;

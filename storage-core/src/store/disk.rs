@@ -128,7 +128,7 @@ impl Disk {
             Ok(names) => names,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 if !options.create || options.read_only {
-                    return Err(Error::NotFound { path: dir.to_owned() });
+                    return Err(not_found(dir, options));
                 }
                 create_directory(&*fs, dir)?;
                 Vec::new()
@@ -139,7 +139,7 @@ impl Disk {
         if !exists {
             check_unused(dir, &names)?;
             if !options.create || options.read_only {
-                return Err(Error::NotFound { path: dir.to_owned() });
+                return Err(not_found(dir, options));
             }
         }
         let mut disk = Self::attach(fs, dir, options)?;
@@ -380,7 +380,10 @@ impl Disk {
                 Err(error) => first_error = Some(first_error.unwrap_or(error)),
             }
         }
-        Err(first_error.unwrap_or_else(|| Error::NotFound { path: self.dir.clone() }))
+        Err(first_error.unwrap_or_else(|| Error::NotFound {
+            path: self.dir.clone(),
+            read_only: self.access == Access::Read,
+        }))
     }
 
     fn load_generation(&self, generation: u64) -> Result<(Position, State)> {
@@ -474,6 +477,10 @@ fn sync_own_name(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
         outcome => outcome.map_err(|e| Error::io("sync", parent, e)),
     }
+}
+
+fn not_found(dir: &Path, options: &OpenOptions) -> Error {
+    Error::NotFound { path: dir.to_owned(), read_only: options.read_only }
 }
 
 fn open_or_create(fs: &dyn FileSystem, path: &Path) -> Result<Box<dyn File>> {

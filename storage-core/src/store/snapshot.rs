@@ -115,7 +115,9 @@ impl Snapshot {
             None => 0,
             Some(id) => match self.state.number_of(id)? {
                 Some(number) => number + 1,
-                None => return Err(Error::ConceptNotFound { id: id.to_owned() }),
+                None => {
+                    return Err(Error::ConceptNotFound { id: id.to_owned(), is_end: false });
+                }
             },
         };
         self.state.ids_of(self.state.numbers_from(from, limit)?)

@@ -194,7 +194,7 @@ impl<'a> Transaction<'a> {
     /// [`crate::Error::ConceptNotFound`]; as [`Transaction::put_concept`].
     pub fn update_concept(&mut self, id: &str, patch: ConceptPatch) -> Result<()> {
         if !self.contains(id)? {
-            return Err(crate::Error::ConceptNotFound { id: id.to_owned() });
+            return Err(crate::Error::ConceptNotFound { id: id.to_owned(), is_end: false });
         }
         self.patch(id, patch, false)
     }

@@ -205,7 +205,7 @@ impl Resolver<'_> {
                 patch.apply(&mut concept);
                 self.put(concept)
             }
-            Known::Absent => Err(Error::ConceptNotFound { id }),
+            Known::Absent => Err(Error::ConceptNotFound { id, is_end: false }),
             Known::Stored { place, .. } => {
                 let mut concept = self.state.concept_with_vector(place)?;
                 patch.apply(&mut concept);
@@ -239,7 +239,7 @@ impl Resolver<'_> {
                 self.put(Concept::new(id, ""))?;
                 Ok(self.number(id)?.expect("it was put just now"))
             }
-            None => Err(Error::ConceptNotFound { id: id.to_owned() }),
+            None => Err(Error::ConceptNotFound { id: id.to_owned(), is_end: true }),
         }
     }
 
@@ -306,10 +306,10 @@ impl Resolver<'_> {
     fn access(&mut self, id: &str, strength: Option<f32>) -> Result<()> {
         let now = self.now;
         match self.find(id)? {
-            Known::Absent => Err(Error::ConceptNotFound { id: id.to_owned() }),
+            Known::Absent => Err(Error::ConceptNotFound { id: id.to_owned(), is_end: false }),
             Known::Put { at, .. } => {
                 if let Pending::Put { concept, .. } = &mut self.pending[at] {
-                    concept.access_count += 1;
+                    concept.access_count = concept.access_count.saturating_add(1);
                     concept.last_accessed = Some(now);
                     concept.strength = strength.unwrap_or(concept.strength);
                 }
