@@ -526,7 +526,7 @@ impl GraphStore {
     ///
     /// Raises:
     ///     NotAStoreError: the directory is not empty.
-    ///     InvalidArgumentError: the store is in memory.
+    ///     InvalidArgumentError: the store is in memory; the path is empty or has a NUL.
     #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
     fn backup(&self, py: Python<'_>, path: PathBuf) -> PyResult<u64> {
         self.run(py, |store| store.backup(&path))

@@ -542,6 +542,7 @@ def test_unfit_options_are_refused(
 ) -> None:
     with pytest.raises(error):
         GraphStore(tmp_path / "s", **options)
+    assert list(tmp_path.iterdir()) == []
     # Nothing stands in the way of the right ones.
     with GraphStore(tmp_path / "s") as store:
         assert len(store) == 0
@@ -556,7 +557,7 @@ def test_paths_that_are_no_paths(tmp_path: Path) -> None:
     for path in (5, None, b"bytes", ["x"]):
         with pytest.raises(TypeError):
             GraphStore(path)  # type: ignore[arg-type]
-    with pytest.raises((sutra_storage.StoreIOError, ValueError)):
+    with pytest.raises(InvalidArgumentError, match="NUL"):
         GraphStore(str(tmp_path / "nul\0byte"))
     file = tmp_path / "file"
     file.write_text("not a store")
@@ -566,6 +567,24 @@ def test_paths_that_are_no_paths(tmp_path: Path) -> None:
     with pytest.raises(sutra_storage.NotAStoreError):
         GraphStore(tmp_path)
     assert sorted(tmp_path.iterdir()) == [file]
+
+
+def test_an_empty_path_is_not_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with GraphStore(tmp_path / "s", 2) as store:
+        store.put_concept("a")
+        monkeypatch.chdir(tmp_path / "empty")
+        calls: list[Callable[[], object]] = [
+            lambda: GraphStore("", 2),
+            lambda: GraphStore("", 2, read_only=True),
+            lambda: store.backup(""),
+        ]
+        for call in calls:
+            with pytest.raises(InvalidArgumentError, match="path must be"):
+                call()
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_garbage_in_the_files_is_a_typed_error(tmp_path: Path) -> None:

@@ -382,6 +382,41 @@ fn bad_arguments_are_refused_and_change_nothing() {
 }
 
 #[test]
+fn what_names_no_store_is_refused_before_anything_is_touched() {
+    let names = |dir: &str| {
+        let entries = std::fs::read_dir(dir).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path().join("store"), options(4)).unwrap();
+    store.put_concept(Concept::new("a", "")).unwrap();
+    let before = names(".");
+    for path in ["", "a\0b"] {
+        for read_only in [false, true] {
+            let options = OpenOptions { read_only, ..options(4) };
+            let error = GraphStore::open(path, options).unwrap_err();
+            assert!(matches!(error, Error::InvalidArgument { name: "path", .. }), "{error}");
+        }
+        let error = store.backup(path).unwrap_err();
+        assert!(matches!(error, Error::InvalidArgument { name: "path", .. }), "{error}");
+    }
+    assert_eq!(names("."), before);
+
+    let path = dir.path().join("deep/other");
+    let german = StoreConfig { analyzer: "german".to_owned(), ..StoreConfig::default() };
+    for config in [options(0).config, options(65_536).config, german] {
+        let options = OpenOptions { config, ..OpenOptions::default() };
+        let error = GraphStore::open(&path, options).unwrap_err();
+        assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
+        assert!(!dir.path().join("deep").exists());
+    }
+    let read_only = OpenOptions { read_only: true, ..options(4) };
+    let error = GraphStore::open(&path, read_only).unwrap_err();
+    assert!(matches!(error, Error::NotFound { read_only: true, .. }), "{error}");
+    assert!(error.to_string().contains("a read-only opening makes none"), "{error}");
+}
+
+#[test]
 fn opening_checks_options_and_foreign_directories() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("deep/store");

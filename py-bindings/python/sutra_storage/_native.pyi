@@ -991,7 +991,7 @@ class GraphStore(Reader):
 
         Raises:
             NotAStoreError: the directory is not empty.
-            InvalidArgumentError: the store is in memory.
+            InvalidArgumentError: the store is in memory; the path is empty or has a NUL.
         """
     def close(self) -> None:
         """Save and close; a second call does nothing."""

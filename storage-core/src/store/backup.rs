@@ -27,6 +27,7 @@ impl Shared {
                 found: "one in memory".to_owned(),
             });
         };
+        super::check_path(target)?;
         match disk.fs.list(target) {
             Ok(names) => {
                 if let Some(found) = names.first() {

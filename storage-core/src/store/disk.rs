@@ -202,7 +202,6 @@ impl Disk {
 
     /// Makes an empty store: its manifest comes last, so a crash leaves none or all of it.
     fn create(&self, config: &StoreConfig) -> Result<()> {
-        config.validate()?;
         let _lock = self.write_lock()?;
         if !Manifest::list(&*self.fs, &self.dir)?.is_empty() {
             return Ok(()); // Another process was first.

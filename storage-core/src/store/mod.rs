@@ -102,6 +102,7 @@ impl GraphStore {
     /// Opens the store in a directory, or makes one.
     ///
     /// # Errors
+    /// [`Error::InvalidArgument`] for a path or options out of their range, before anything is touched;
     /// [`Error::NotFound`], [`Error::NotAStore`], [`Error::OptionMismatch`], [`Error::Locked`] (only
     /// with `exclusive`, or to recover after a crash), [`Error::Corrupt`], [`Error::Version`],
     /// [`Error::Io`].
@@ -121,6 +122,8 @@ impl GraphStore {
                 found: "true".to_owned(),
             });
         }
+        check_path(path)?;
+        options.config.validate()?;
         let (disk, position, mut state) = Disk::open(fs, path, &options)?;
         state.changed.clear(); // No transaction of this handle has read anything yet.
         let writer = Writer::new(Some(position), state.epoch);
@@ -194,8 +197,8 @@ impl GraphStore {
     ///
     /// # Errors
     /// [`Error::NotAStore`] when the directory is not empty; [`Error::InvalidArgument`] for a store in
-    /// memory; [`Error::ReadOnly`]; [`Error::Locked`] when a flush or compaction elsewhere takes longer
-    /// than the timeout; [`Error::Io`].
+    /// memory, and for a path that is empty or has a NUL; [`Error::ReadOnly`]; [`Error::Locked`] when a
+    /// flush or compaction elsewhere takes longer than the timeout; [`Error::Io`].
     pub fn backup(&self, target: impl AsRef<Path>) -> Result<u64> {
         self.shared.check_usable()?;
         self.shared.backup(target.as_ref())
@@ -237,6 +240,24 @@ impl GraphStore {
     pub fn path(&self) -> Option<&Path> {
         self.shared.path()
     }
+}
+
+/// Refuses what names no directory: joined with a file's name, an empty path is the current directory's.
+fn check_path(path: &Path) -> Result<()> {
+    let refuse = |expected: &str, found| {
+        Err(Error::InvalidArgument { name: "path", expected: expected.to_owned(), found })
+    };
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if bytes.is_empty() {
+        return refuse("a directory's (the current one is \".\")", "empty".to_owned());
+    }
+    if bytes.contains(&0) {
+        return refuse(
+            "free of NUL characters",
+            format!("{}", path.display()).escape_debug().to_string(),
+        );
+    }
+    Ok(())
 }
 
 impl Drop for GraphStore {
