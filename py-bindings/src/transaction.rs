@@ -241,9 +241,7 @@ impl Transaction {
             attributes,
         };
         let concepts = columns.concepts(texts("ids", ids)?, self.dim)?;
-        self.run(py, |transaction| {
-            concepts.into_iter().try_for_each(|concept| transaction.put_concept(concept))
-        })
+        self.run(py, |transaction| transaction.put_concepts(concepts))
     }
 
     /// Set a concept's vector; makes a bare concept when there is none.
@@ -337,11 +335,7 @@ impl Transaction {
         let (sources, targets) =
             (texts("source_ids", source_ids)?, texts("target_ids", target_ids)?);
         let associations = columns.associations(py, sources, targets)?;
-        self.run(py, |transaction| {
-            associations.into_iter().try_for_each(|association| {
-                transaction.put_association(association, create_missing)
-            })
-        })
+        self.run(py, |transaction| transaction.put_associations(associations, create_missing))
     }
 
     /// Delete an association; one that isn't there is passed over.

@@ -162,6 +162,21 @@ def test_what_is_unfit_is_refused_at_once_and_the_rest_stands(store: GraphStore)
     assert "c" in store
 
 
+def test_a_batch_that_is_refused_adds_nothing(store: GraphStore) -> None:
+    with store.transaction() as transaction:
+        transaction.put_concept("c")
+        with pytest.raises(sutra_storage.InvalidArgumentError):
+            transaction.put_concepts(["d", "e", ""])
+        with pytest.raises(sutra_storage.InvalidArgumentError):
+            transaction.add_associations(["c", "c"], ["a", "f"], types=["t", ""])
+        with pytest.raises(sutra_storage.InvalidArgumentError):
+            transaction.add_associations(["c", "c"], ["f", ""], create_missing=True)
+        assert [x in transaction for x in ("c", "d", "e", "f")] == [True, False, False, False]
+        assert transaction.get_associations("c") == []
+    assert list(store) == ["a", "b", "c"]
+    assert store.get_neighbors("c") == []
+
+
 def test_it_ends_once(store: GraphStore) -> None:
     transaction = store.transaction(durability="buffered")
     transaction.put_concept("c")

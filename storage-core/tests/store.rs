@@ -297,6 +297,28 @@ fn a_transaction_is_all_or_nothing_and_reads_itself() {
 }
 
 #[test]
+fn a_batch_that_is_refused_adds_nothing_to_its_transaction() {
+    let store = GraphStore::in_memory(options(4).config).unwrap();
+    let mut transaction = store.transaction().unwrap();
+    transaction.put_concept(Concept::new("kept", "")).unwrap();
+    let unfit = vec![Concept::new("a", ""), Concept::new("", "")];
+    assert!(matches!(transaction.put_concepts(unfit), Err(Error::InvalidId { .. })));
+    let unfit = vec![Association::new("kept", "b"), Association::new("kept", "c").with_type("")];
+    assert!(transaction.put_associations(unfit, true).is_err());
+    for id in ["a", "b", "c"] {
+        assert!(!transaction.contains(id).unwrap(), "{id}");
+    }
+    assert!(transaction.associations("kept", Direction::Both).unwrap().is_empty());
+    transaction.put_concepts(vec![Concept::new("d", ""), Concept::new("e", "")]).unwrap();
+    let fit = vec![Association::new("d", "e"), Association::new("e", "f")];
+    transaction.put_associations(fit, true).unwrap();
+    transaction.commit().unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.concept_ids(None, 9).unwrap(), ["kept", "d", "e", "f"]);
+    assert_eq!(snapshot.neighbors("e", Direction::Both).unwrap(), ["d", "f"]);
+}
+
+#[test]
 fn a_transaction_conflicts_with_what_it_read() {
     let store = GraphStore::in_memory(options(4).config).unwrap();
     store.put_concept(Concept::new("a", "first")).unwrap();

@@ -56,8 +56,12 @@ impl<'a> Transaction<'a> {
         }
     }
 
+    fn validate(&self, write: &Write) -> Result<()> {
+        write.validate(&self.store.shared.options.config)
+    }
+
     fn write(&mut self, write: Write) -> Result<()> {
-        write.validate(&self.store.shared.options.config)?;
+        self.validate(&write)?;
         self.writes.push(write);
         Ok(())
     }
@@ -173,9 +177,21 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// As [`GraphStore::put_concept`], for what can be told before committing.
     pub fn put_concept(&mut self, concept: Concept) -> Result<()> {
-        self.write(Write::Put(concept.clone()))?;
-        self.unread.remove(&concept.id);
-        self.concepts.insert(concept.id.clone(), Some(concept));
+        self.put_concepts(vec![concept])
+    }
+
+    /// Puts concepts, each in place of any of the same id.
+    ///
+    /// # Errors
+    /// As [`Transaction::put_concept`], then none is put.
+    pub fn put_concepts(&mut self, concepts: Vec<Concept>) -> Result<()> {
+        let writes: Vec<Write> = concepts.iter().cloned().map(Write::Put).collect();
+        writes.iter().try_for_each(|write| self.validate(write))?;
+        self.writes.extend(writes);
+        for concept in concepts {
+            self.unread.remove(&concept.id);
+            self.concepts.insert(concept.id.clone(), Some(concept));
+        }
         Ok(())
     }
 
@@ -200,14 +216,16 @@ impl<'a> Transaction<'a> {
     }
 
     fn patch(&mut self, id: &str, patch: ConceptPatch, create: bool) -> Result<()> {
+        let write = Write::Patch { id: id.to_owned(), patch: Box::new(patch.clone()), create };
+        self.validate(&write)?;
         let before = if let Some(own) = self.concepts.get(id) {
             own.clone()
         } else {
+            let stored = self.base.concept(id)?;
             self.unread.insert(id.to_owned());
-            self.base.concept(id)?
+            stored
         };
-        let write = Write::Patch { id: id.to_owned(), patch: Box::new(patch.clone()), create };
-        self.write(write)?;
+        self.writes.push(write);
         let mut concept = before.unwrap_or_else(|| Concept::new(id, ""));
         patch.apply(&mut concept);
         self.concepts.insert(id.to_owned(), Some(concept));
@@ -221,8 +239,9 @@ impl<'a> Transaction<'a> {
     pub fn delete_concept(&mut self, id: &str) -> Result<bool> {
         let there = self.contains(id)?;
         if there {
+            let lost = self.associations(id, Direction::Both)?;
             self.write(Write::Delete(id.to_owned()))?;
-            for association in self.associations(id, Direction::Both)? {
+            for association in lost {
                 let Association { source_id, target_id, association_type, .. } = association;
                 self.edges.insert((source_id, target_id, association_type), None);
             }
@@ -240,25 +259,48 @@ impl<'a> Transaction<'a> {
         association: Association,
         create_missing: bool,
     ) -> Result<()> {
-        self.write(Write::PutAssociation { association: association.clone(), create_missing })?;
+        self.put_associations(vec![association], create_missing)
+    }
+
+    /// Puts associations, each in place of any of the same key; for missing ends see
+    /// [`Transaction::put_association`].
+    ///
+    /// # Errors
+    /// As [`Transaction::put_concept`], then none is put.
+    pub fn put_associations(
+        &mut self,
+        associations: Vec<Association>,
+        create_missing: bool,
+    ) -> Result<()> {
+        let write = |association| Write::PutAssociation { association, create_missing };
+        let writes: Vec<Write> = associations.iter().cloned().map(write).collect();
+        writes.iter().try_for_each(|write| self.validate(write))?;
+        let mut missing = Vec::new();
         if create_missing {
-            for id in [&association.source_id, &association.target_id] {
+            for id in associations.iter().flat_map(|a| [&a.source_id, &a.target_id]) {
                 let known = match self.concepts.get(id) {
                     Some(own) => own.is_some(),
                     None => self.base.contains(id)?,
                 };
                 if !known {
-                    self.unread.insert(id.clone());
-                    self.concepts.insert(id.clone(), Some(Concept::new(id.as_str(), "")));
+                    missing.push(id.clone());
                 }
             }
         }
-        let key = (
-            association.source_id.clone(),
-            association.target_id.clone(),
-            association.association_type.clone(),
-        );
-        self.edges.insert(key, Some(association));
+        // From here on nothing fails.
+        self.writes.extend(writes);
+        for id in missing {
+            self.unread.insert(id.clone());
+            self.concepts.insert(id.clone(), Some(Concept::new(id, "")));
+        }
+        for association in associations {
+            let key = (
+                association.source_id.clone(),
+                association.target_id.clone(),
+                association.association_type.clone(),
+            );
+            self.edges.insert(key, Some(association));
+        }
         Ok(())
     }
 
