@@ -308,7 +308,8 @@ impl Reader {
     ///     max_depth: At most this many associations in a path.
     ///     direction: "out", "in" or "both": how a path runs along associations.
     ///     types: Only associations of this type, or of these.
-    ///     min_confidence: Only associations of at least this confidence.
+    ///     min_confidence: Only associations of at least this confidence. One of confidence 0.0 is
+    ///         never followed: it is held impossible, and explains nothing.
     ///     max_visited: Associations looked at before the search gives up.
     #[pyo3(signature = (sources, targets, *, k=Count::of(5), max_depth=Count::of(6),
         direction=Arg::of(Text("out")), types=None, min_confidence=Arg::of(Number(0.0)),

@@ -389,6 +389,10 @@ def test_paths_name_their_steps_and_directions(tmp_path: Path, again: Again) -> 
     assert (back.concept_ids, back.forward) == (["b", "c", "d"], [True, False])
     assert store.find_paths("a", "c", types="u", k=9)[0].concept_ids == ["a", "c"]
     assert store.find_paths("a", "c", min_confidence=0.2, max_depth=1) == []
+    # What is held impossible explains nothing.
+    store.add_association("c", "a", type="t", confidence=0.0)
+    assert store.get_neighbors("c", types="t") == ["a"]
+    assert store.find_paths("c", "a", min_confidence=0.0) == []
     assert store.find_paths("a", "nobody") == []
     assert store.find_paths("c", "a") == []
     assert store.find_paths("c", "a", direction="in")[0].concept_ids == ["c", "b", "a"]

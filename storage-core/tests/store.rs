@@ -193,6 +193,8 @@ fn paths_multiply_confidences_and_name_their_associations() {
                 ("mammal", "animal", 0.8),
                 ("dog", "pet", 0.5),
                 ("pet", "animal", 0.5),
+                // Held impossible: no path follows it, though it is at least as sure as 0.
+                ("dog", "animal", 0.0),
             ] {
                 let mut association = Association::new(source, target).with_type("is a");
                 association.confidence = confidence;
@@ -208,6 +210,10 @@ fn paths_multiply_confidences_and_name_their_associations() {
             assert_eq!(found[0].steps[1].association.source.as_deref(), Some("mammal.txt"));
             assert!(found[0].steps.iter().all(|step| step.forward));
             assert_eq!(found[1].concept_ids, ["dog", "pet", "animal"]);
+            assert_eq!(
+                store.neighbors("dog", Direction::Out).unwrap(),
+                ["mammal", "animal", "pet"]
+            );
             let none = store.find_paths(&["animal"], &["dog"], &PathQuery::default()).unwrap();
             assert!(none.is_empty());
             let back = PathQuery { direction: Direction::Both, k: 1, ..PathQuery::default() };

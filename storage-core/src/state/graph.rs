@@ -19,7 +19,8 @@ pub struct PathQuery {
     pub direction: Direction,
     /// Only associations of these types; `None`: all.
     pub types: Option<Vec<String>>,
-    /// Only associations of at least this confidence, 0 to 1; of confidence 0 none is followed.
+    /// Only associations of at least this confidence, 0 to 1. One of confidence 0 is never followed: it
+    /// is held impossible, and explains nothing.
     pub min_confidence: f32,
     /// Associations looked at before the search gives up.
     pub max_visited: u64,

@@ -201,7 +201,7 @@ impl Snapshot {
     /// The best paths from any of some concepts to any of others, best first.
     ///
     /// A path's confidence is the product of its associations'; equal ones sort by length, then by
-    /// concept. Ids that don't exist are passed over.
+    /// concept. An association of confidence 0 is on no path. Ids that don't exist are passed over.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for options out of their range.
