@@ -71,8 +71,8 @@ const CLASSES: [Class; 18] = [
         attributes: &["pid"],
         ..class(
             "StoreLockedError",
-            "Another writer kept the lock for longer than the timeout.\n\n`pid` names its process, \
-             if it is known.",
+            "Another writer, flush or compaction kept its lock for longer than the timeout.\n\n\
+             `pid` names the process that last took it, if it is known.",
         )
     },
     Class {

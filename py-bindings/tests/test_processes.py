@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -204,6 +205,31 @@ def test_a_fork_that_ends_keeps_the_parents_lock(tmp_path: Path) -> None:
         other.put_concept("a")
     store.put_concept("b")
     store.close()
+
+
+def test_a_lease_that_is_not_given_names_its_holder(tmp_path: Path) -> None:
+    script = """
+        import fcntl, sys, sutra_storage
+        with sutra_storage.GraphStore(sys.argv[1], 2) as store:
+            store.put_concept("theirs")
+            store.flush()
+        # What a child that it forked in a flush would keep.
+        lease = open(sys.argv[1] + "/LEASE", "rb")
+        fcntl.flock(lease, fcntl.LOCK_EX)
+        print("held", flush=True)
+        sys.stdin.readline()
+    """
+    process = _start(script, tmp_path / "s")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    with GraphStore(tmp_path / "s", 2, timeout=0.05) as store:
+        store.put_concept("mine")
+        for call in (store.flush, store.compact, lambda: store.backup(tmp_path / "b")):
+            with pytest.raises(sutra_storage.StoreLockedError) as caught:
+                call()
+            assert (caught.value.pid, caught.value.errno) == (process.pid, errno.ETIMEDOUT)
+        process.communicate("\n", timeout=60)
+        store.flush()
 
 
 WRITER = """

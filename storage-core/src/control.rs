@@ -13,6 +13,7 @@ const GENERATION: usize = 1;
 const WRITER_PID: usize = 2;
 const POISONINGS: usize = 3;
 const MENDED: usize = 4;
+const LEASE_PID: usize = 5;
 
 /// The shared counters of a store.
 #[derive(Debug, Clone)]
@@ -69,6 +70,15 @@ impl Control {
 
     pub(crate) fn set_writer_pid(&self, pid: u32) {
         self.set(WRITER_PID, u64::from(pid));
+    }
+
+    /// The process that last took the lease of flush and compaction.
+    pub(crate) fn lease_pid(&self) -> u32 {
+        self.get(LEASE_PID) as u32
+    }
+
+    pub(crate) fn set_lease_pid(&self, pid: u32) {
+        self.set(LEASE_PID, u64::from(pid));
     }
 
     /// How often a sync has failed; a handle refuses writes once this differs from when it opened.

@@ -80,7 +80,8 @@ pub enum Error {
         /// One of the files in it, or what is missing.
         found: String,
     },
-    /// Another writer held the lock for longer than the timeout.
+    /// Another writer held the lock for longer than the timeout, or another's flush or compaction its
+    /// lease.
     #[error(
         "the store {path} is locked by process {pid}; retry, raise the timeout, or close the store there",
         path = path.display()
@@ -88,7 +89,11 @@ pub enum Error {
     Locked {
         /// The store's directory.
         path: PathBuf,
-        /// The process that last took the lock (0: unknown).
+        /// The process that last took the lock, or the lease of flush and compaction, whichever was
+        /// waited for (0: unknown).
+        ///
+        /// A lock lasts until no process has its file open: when this one is dead, a child that it
+        /// forked meanwhile may keep it.
         pid: u32,
     },
     /// A sync failed earlier, so what the medium holds is unknown until the store is opened anew.

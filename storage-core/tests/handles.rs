@@ -10,6 +10,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use common::child::{TestChild, orders, say};
 use common::options;
 use storage_core::{Association, Concept, ConceptPatch, Direction, Error, GraphStore, OpenOptions};
 
@@ -185,6 +186,31 @@ fn a_lease_that_another_process_holds_stops_no_commit_and_is_taken_once_free() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(store.stats().unwrap().total_concepts, 40);
+}
+
+#[test]
+fn a_lease_that_is_not_given_names_its_holder_and_not_the_last_writer() {
+    let name = "a_lease_that_is_not_given_names_its_holder_and_not_the_last_writer";
+    if let Some(dir) = orders() {
+        open(Path::new(&dir)).flush().unwrap();
+        say(&std::process::id().to_string());
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).put_concept(concept("a")).unwrap();
+    let mut child = TestChild::start(name, dir.path().to_str().unwrap());
+    let holder: u32 = child.next_line().unwrap().parse().unwrap();
+    assert!(child.passed());
+    let store = GraphStore::open(dir.path(), options_with(Duration::from_millis(10))).unwrap();
+    store.put_concept(concept("b")).unwrap();
+    // As if the child had forked meanwhile, and only its own child lived on.
+    let _held = lock(dir.path(), "LEASE");
+    for refused in [store.flush(), store.compact(), store.backup(dir.path().join("b")).map(drop)] {
+        assert!(
+            matches!(refused, Err(Error::Locked { pid, .. }) if pid == holder),
+            "{refused:?} names another than {holder}"
+        );
+    }
 }
 
 #[test]

@@ -134,9 +134,9 @@ class CorruptionError(SutraError):
     found: str | None
 
 class StoreLockedError(SutraError, TimeoutError):
-    """Another writer kept the lock for longer than the timeout.
+    """Another writer, flush or compaction kept its lock for longer than the timeout.
 
-    `pid` names its process, if it is known.
+    `pid` names the process that last took it, if it is known.
     """
 
     pid: int | None

@@ -299,8 +299,11 @@ impl Disk {
         if self.keeps_lock.load(Ordering::Acquire) {
             return Some(WriteLock { processes: None, _threads: threads });
         }
-        let taken = file.try_lock().is_ok_and(|taken| taken);
-        taken.then(|| WriteLock { processes: Some(OsLock(file)), _threads: threads })
+        if !file.try_lock().is_ok_and(|taken| taken) {
+            return None;
+        }
+        self.control.set_writer_pid(std::process::id());
+        Some(WriteLock { processes: Some(OsLock(file)), _threads: threads })
     }
 
     /// Takes the write lock for the handle's life.
@@ -328,8 +331,11 @@ impl Disk {
             Err(TryLockError::WouldBlock) => return Ok(None),
         };
         let path = self.dir.join("LEASE");
-        let taken = file.try_lock().map_err(|e| Error::io("lock", &path, e))?;
-        Ok(taken.then(|| Lease { _processes: OsLock(file), _threads: threads }))
+        if !file.try_lock().map_err(|e| Error::io("lock", &path, e))? {
+            return Ok(None);
+        }
+        self.control.set_lease_pid(std::process::id());
+        Ok(Some(Lease { _processes: OsLock(file), _threads: threads }))
     }
 
     // ---- reading ---------------------------------------------------------------------------------

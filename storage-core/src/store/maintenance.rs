@@ -241,7 +241,7 @@ impl Shared {
                 return Ok(lease);
             }
             if Instant::now() >= deadline {
-                let pid = disk.control.writer_pid();
+                let pid = disk.control.lease_pid();
                 return Err(Error::Locked { path: disk.dir.clone(), pid });
             }
             std::thread::sleep(Duration::from_millis(2));
