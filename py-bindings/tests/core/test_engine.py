@@ -348,6 +348,18 @@ def test_a_text_is_a_str(engine: ReasoningEngine) -> None:
         engine.learn(b"bytes")  # type: ignore[arg-type]
 
 
+def test_what_is_no_text_is_named(engine: ReasoningEngine) -> None:
+    for name in ("source", "category", "concept_id"):
+        for value in (5, b"x", ["a"]):
+            with pytest.raises(TypeError, match=f"{name} must be str or None"):
+                engine.learn(DOGS[0], **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="items must be a sequence"):
+        engine.learn_batch("abc")
+    with pytest.raises(TypeError, match="an item must be"):
+        engine.learn_batch([5])  # type: ignore[list-item]
+    assert engine.stats()["total_concepts"] == 0
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -63,6 +63,7 @@ class Lesson:
     Raises:
         TextError: If the text is empty, too long, or has half a surrogate pair; if the id is
             reserved.
+        TypeError: If a field is no str.
     """
 
     text: str
@@ -74,6 +75,10 @@ class Lesson:
     def __post_init__(self) -> None:
         """Refuse what can't be learned, and find the id."""
         check_text(self.text)
+        for name in ("source", "category", "concept_id"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise TypeError(f"{name} must be str or None, not {type(value).__name__}")
         if self.concept_id is not None and is_reserved(self.concept_id):
             raise TextError(f"the id {self.concept_id!r} is reserved; choose another prefix")
         found = text_id(self.text) if self.concept_id is None else self.concept_id

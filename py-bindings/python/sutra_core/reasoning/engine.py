@@ -118,6 +118,7 @@ class ReasoningEngine:
 
         Raises:
             TextError: If the text is empty, too long, or not Unicode.
+            TypeError: If an argument is no str.
             ValueError: If `concept_id` holds another text.
             SutraError: If the store refuses; then nothing of the text is stored.
         """
@@ -137,8 +138,11 @@ class ReasoningEngine:
         Raises:
             TextError: If a text is empty, too long, or not Unicode; what came before its
                 transaction is stored.
+            TypeError: If an item is none of these, likewise; if `items` is one text.
             SutraError: If the store refuses, likewise.
         """
+        if isinstance(items, str):
+            raise TypeError("items must be a sequence of texts, not str; learn() takes one text")
         ids: list[str] = []
         for batch in _batches(items, BATCH):
             ids += self._writer.learn([_lesson(item) for item in batch], "sync")
@@ -314,4 +318,6 @@ def _lesson(item: Item) -> Lesson:
         return item
     if isinstance(item, str):
         return Lesson(item)
+    if not isinstance(item, (tuple, list)):
+        raise TypeError(f"an item must be a str, a tuple or a Lesson, not {type(item).__name__}")
     return Lesson(*item)
