@@ -280,6 +280,27 @@ def test_learning_again_strengthens_and_doubles_nothing(engine: ReasoningEngine)
     assert kept.tobytes() == vector.tobytes()
 
 
+@pytest.mark.parametrize("sources", [("a.txt", None), (None, "a.txt"), (None, "a.txt", None)])
+def test_no_source_is_not_another_source(
+    engine: ReasoningEngine, sources: tuple[str | None, ...]
+) -> None:
+    with ReasoningEngine(":memory:") as once:
+        once.learn(DOGS[0], source="a.txt")
+        expected = once.explain("Is a dog a mammal?")
+        confidence = statements(once, "dog")[0].confidence
+    ids = {engine.learn(DOGS[0], source=source) for source in sources}
+    (association,) = statements(engine, "dog")
+    assert association.confidence == confidence
+    assert association.source == "a.txt"
+    assert [e["source"] for e in evidence_of(association.attributes)] == ["a.txt"]
+    assert engine.explain("Is a dog a mammal?") == expected
+    concept = engine.get_concept(ids.pop())
+    assert concept is not None
+    assert (ids, concept.source) == (set(), "a.txt")
+    engine.learn_batch([DOGS[0], (DOGS[0], None)])
+    assert engine.explain("Is a dog a mammal?") == expected
+
+
 def test_another_source_makes_it_surer(engine: ReasoningEngine) -> None:
     first = engine.learn(DOGS[0], source="b.txt")
     before = statements(engine, "dog")[0].confidence

@@ -45,9 +45,14 @@ def evidence_of(attributes: dict[str, Any]) -> list[Evidence]:
 
 
 def merged(old: Iterable[Evidence], new: Iterable[Evidence]) -> list[Evidence]:
-    """Return the union of evidence, the surest first, `MAX_EVIDENCE` at most."""
+    """Return the union of evidence, the surest first, `MAX_EVIDENCE` at most.
+
+    No source is not another source: a sentence of which one is known is not listed without it too.
+    """
     distinct = {_key(evidence): evidence for evidence in (*old, *new)}
-    ranked = sorted(distinct.values(), key=lambda e: (-e["confidence"], _key(e)))
+    sourced = {_key(evidence)[:3] for evidence in distinct.values() if evidence["source"]}
+    kept = [e for e in distinct.values() if e["source"] or _key(e)[:3] not in sourced]
+    ranked = sorted(kept, key=lambda e: (-e["confidence"], _key(e)))
     return ranked[:MAX_EVIDENCE]
 
 

@@ -108,7 +108,9 @@ class ReasoningEngine:
 
         Args:
             text: Plain English, 1 to 100,000 characters.
-            source: Where it comes from; sources that agree make a statement surer.
+            source: Where it comes from; sources that agree make a statement surer. Without one,
+                what is known of the text's sources stays as it is; one that comes later is filled
+                in.
             category: What it is filed under.
             concept_id: The id of its concept; None: by its content, so that the same text has the
                 same id everywhere.
