@@ -35,6 +35,7 @@
 mod associations;
 mod builder;
 mod check;
+mod checked;
 mod compact;
 mod edge;
 mod format;

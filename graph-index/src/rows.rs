@@ -53,7 +53,8 @@ impl<'a> SideView<'a> {
         }
     }
 
-    fn row_of(&self, node: u32) -> Option<usize> {
+    /// The row of a node; where nodes are not listed, any number from 0.
+    pub(crate) fn row_of(&self, node: u32) -> Option<usize> {
         match self.nodes {
             Some(nodes) => nodes.binary_search_by_key(&node, |listed| listed.get()).ok(),
             None => node.checked_sub(self.first).map(|row| row as usize),
@@ -61,7 +62,12 @@ impl<'a> SideView<'a> {
     }
 
     pub(crate) fn row(&self, node: u32, side: Side) -> Row<'a> {
-        let found = self.row_of(node).and_then(|row| {
+        self.row_at(self.row_of(node), side)
+    }
+
+    /// A row by its position; an empty one where there is none.
+    pub(crate) fn row_at(&self, row: Option<usize>, side: Side) -> Row<'a> {
+        let found = row.and_then(|row| {
             let start = self.offsets.get(row)?.get();
             let end = self.offsets.get(row.checked_add(1)?)?.get();
             Some((start, self.records.get(start as usize..end as usize)?))
@@ -137,6 +143,16 @@ impl Iterator for Row<'_> {
 }
 
 impl ExactSizeIterator for Row<'_> {}
+
+impl Row<'_> {
+    /// The id of the row's edge to `target`, of a row on the out-side.
+    pub(crate) fn edge_to(&self, target: u32, type_id: u32) -> Option<u32> {
+        let key = |record: &Record| (record.neighbor.get(), record.type_id.get());
+        let position =
+            self.records.as_slice().binary_search_by_key(&(target, type_id), key).ok()?;
+        Some(self.next_id + position as u32)
+    }
+}
 
 /// The non-empty rows of one side with their nodes, each beginning no earlier than the last ended:
 /// overlapping rows, which only wrong bytes have, are cut, so that a pass over all stays linear.

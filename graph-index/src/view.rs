@@ -175,14 +175,7 @@ impl<'a> GraphView<'a> {
     /// The id of the edge with that key.
     #[must_use]
     pub fn find(&self, source: u32, target: u32, type_id: u32) -> Option<u32> {
-        let row = self.row(source, Side::Out);
-        let records = row.records.as_slice();
-        let position = records
-            .binary_search_by_key(&(target, type_id), |record| {
-                (record.neighbor.get(), record.type_id.get())
-            })
-            .ok()?;
-        Some(row.next_id + position as u32)
+        self.row(source, Side::Out).edge_to(target, type_id)
     }
 
     /// All edges, by id.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::encode;
 use graph_index::{
     BuildError, Edge, EdgeError, EdgeKey, EdgeRef, FormatError, GraphBuilder, GraphView,
-    RESERVED_NODE,
+    RESERVED_NODE, Side,
 };
 use proptest::prelude::*;
 
@@ -185,6 +185,68 @@ fn check_finds_changes_to_the_interior() {
                 assert_eq!(verdict, Ok(()));
             } else {
                 assert!(matches!(verdict, Err(FormatError::Interior { .. })), "{at}: {verdict:?}");
+            }
+        }
+    }
+}
+
+proptest! {
+    /// With garbage in all bytes but the header and those that were checked, the answers are the same.
+    #[test]
+    fn checked_reads_read_what_they_had_checked_and_nothing_else(
+        seed in any::<u64>(),
+        spread in prop_oneof![Just(1_u32), Just(7), Just(100)],
+        tries in 0_u32..200,
+    ) {
+        let mut random = common::Random(seed);
+        let numbers: Vec<u32> = (0..40).map(|at| 5 + at * spread).collect();
+        let model = common::random_model(&mut random, &numbers, 3, tries);
+        let bytes = encode(model.values());
+        let view = GraphView::parse(&bytes).expect("just encoded");
+        let garbled = |ranges: &[std::ops::Range<usize>]| {
+            let mut garbled: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+            let header = 0..GraphView::PARSED_BYTES;
+            for range in ranges.iter().cloned().chain(std::iter::once(header)) {
+                garbled[range.clone()].copy_from_slice(&bytes[range]);
+            }
+            garbled
+        };
+        let keys = model.keys().copied().chain([(5, 5, 9), (6, 5, 0), (0, 1, 2), (u32::MAX, 0, 0)]);
+        for (source, target, type_id) in keys {
+            let mut ranges = Vec::new();
+            let note = |range| {
+                ranges.push(range);
+                Ok::<_, ()>(())
+            };
+            let found = view.find_checked(source, target, type_id, note);
+            prop_assert_eq!(found, Ok(view.find(source, target, type_id)));
+            let garbled = garbled(&ranges);
+            let view = GraphView::parse(&garbled).expect("its header is sound");
+            prop_assert_eq!(view.find_checked(source, target, type_id, |_| Ok(())), found);
+            let refused = view.find_checked(source, target, type_id, |_| Err(()));
+            prop_assert_eq!(refused.is_err(), !ranges.is_empty());
+        }
+        for node in numbers.iter().flat_map(|&node| [node, node + 1]).chain([0, u32::MAX]) {
+            for side in [Side::Out, Side::In] {
+                let mut ranges = Vec::new();
+                let note = |range| {
+                    ranges.push(range);
+                    Ok::<_, ()>(())
+                };
+                let found = view.edges_checked(node, side, note);
+                let edges = match side {
+                    Side::Out => view.out_edges(node),
+                    Side::In => view.in_edges(node),
+                };
+                let other = |edge: EdgeRef| match side {
+                    Side::Out => edge.target,
+                    Side::In => edge.source,
+                };
+                let expected = edges.map(|edge| (edge.id, other(edge))).collect();
+                prop_assert_eq!(&found, &Ok(expected));
+                let garbled = garbled(&ranges);
+                let view = GraphView::parse(&garbled).expect("its header is sound");
+                prop_assert_eq!(view.edges_checked(node, side, |_| Ok::<_, ()>(())), found);
             }
         }
     }

@@ -426,10 +426,19 @@ impl Crafted {
     }
 }
 
+/// The files without the older manifests, which would serve in place of the newest.
+fn newest_generation(files: &Files) -> Files {
+    let is_manifest = |path: &Path| path.to_string_lossy().contains("MANIFEST-");
+    let newest = files.keys().rfind(|path| is_manifest(path));
+    let mut kept = files.clone();
+    kept.retain(|path, _| !is_manifest(path) || Some(path) == newest);
+    kept
+}
+
 /// Opens a store with a crafted file in it, reads all there is, and rewrites it: any answer will do, and
 /// any error, but no panic.
 fn survives(sound: &Sound, path: &Path, crafted: Crafted) -> Result<Answers, Error> {
-    let mut files = sound.newest_generation();
+    let mut files = newest_generation(&sound.files);
     files.insert(path.to_owned(), crafted.seal());
     let store = open(&files, options())?;
     let answers = ask(&store.snapshot()?);
@@ -440,19 +449,10 @@ fn survives(sound: &Sound, path: &Path, crafted: Crafted) -> Result<Answers, Err
 }
 
 impl Sound {
-    /// The files without the older manifests, which would serve in place of the newest.
-    fn newest_generation(&self) -> Files {
-        let is_manifest = |path: &Path| path.to_string_lossy().contains("MANIFEST-");
-        let newest = self.files.keys().rfind(|path| is_manifest(path));
-        let mut files = self.files.clone();
-        files.retain(|path, _| !is_manifest(path) || Some(path) == newest);
-        files
-    }
-
     /// A segment of the newest manifest: the largest.
     fn segment(&self) -> (&Path, Crafted) {
         let is_needed = |path: &Path| {
-            let mut files = self.newest_generation();
+            let mut files = newest_generation(&self.files);
             files.remove(path);
             path.extension() == Some("seg".as_ref()) && open(&files, options()).is_err()
         };
@@ -538,4 +538,54 @@ fn counts_that_disagree_behind_checksums_that_match_are_damage() {
         crafted.set(good.section(11).start, &f32::INFINITY.to_le_bytes());
         damaged(crafted, "an infinite component");
     });
+}
+
+/// A store of one large segment, and a log that deletes a concept and an association of it.
+fn with_deletes_in_the_tail() -> Files {
+    let fs = SimulatedFileSystem::new();
+    let shared: Arc<dyn FileSystem> = Arc::new(fs.clone());
+    let store = GraphStore::open_with(shared, Path::new("store"), options()).unwrap();
+    let content =
+        |at: u64| format!("{} w{} w{}", WORDS[(at % 12) as usize], at * 7919, at * 104_729);
+    store.put_concepts((0..4000).map(|at| Concept::new(id(at), content(at))).collect()).unwrap();
+    let associations = (0..4000).map(|at| Association::new(id(at), id((at + 1) % 4000))).collect();
+    store.put_associations(associations, false).unwrap();
+    store.flush().unwrap();
+    store.delete_concept(&id(0)).unwrap();
+    store.delete_association(&id(2), &id(3), "semantic").unwrap();
+    std::mem::forget(store); // As after a crash.
+    let files = fs.paths().into_iter().map(|path| (path.clone(), fs.view(&path).unwrap().to_vec()));
+    newest_generation(&files.collect())
+}
+
+#[test]
+fn opening_with_deletes_in_the_tail_reads_the_blocks_they_touch_and_checks_them() {
+    let files = with_deletes_in_the_tail();
+    let is_segment = |path: &&PathBuf| path.extension() == Some("seg".as_ref());
+    let path = files.keys().find(is_segment).unwrap();
+    let segment = Crafted(files[path].clone());
+    let (text, graph) = (segment.section(TEXT), segment.section(GRAPH));
+    let flipped = |at: usize| {
+        let mut files = files.clone();
+        files.get_mut(path).unwrap()[at] ^= 1;
+        open(&files, options())
+    };
+    // What a deletion needs: the length of a text, the row of an association, in blocks at the start.
+    for at in [text.start + 130, graph.start + 64] {
+        assert!(matches!(flipped(at), Err(Error::Corrupt { .. })), "{at}");
+    }
+    let counts = |store: &GraphStore| {
+        let stats = store.stats().unwrap();
+        (stats.total_concepts, stats.total_edges, stats.dead_rows)
+    };
+    let sound = open(&files, options()).unwrap();
+    assert_eq!(counts(&sound), (3999, 3997, 1 + 3)); // The row, and its edges and one more.
+
+    let corrupt = |outcome: bool| assert!(outcome, "damage that was read must be told");
+    let store = flipped(text.end - 1).unwrap();
+    assert_eq!(counts(&store), counts(&sound));
+    corrupt(matches!(store.search_text("river", 5), Err(Error::Corrupt { .. })));
+    let store = flipped(graph.start + 64 + 16 * 1500).unwrap();
+    assert_eq!(counts(&store), counts(&sound));
+    corrupt(matches!(store.neighbors(&id(1500), Direction::Out), Err(Error::Corrupt { .. })));
 }

@@ -6,6 +6,8 @@
 use crate::dictionary::DictionaryWriter;
 use crate::error::{BuildError, FormatError};
 
+/// Parsing reads none of the bytes from here on.
+pub(crate) const PARSED_BYTES: usize = HEADER_BYTES + MAX_SECTIONS as usize * TABLE_ENTRY_BYTES;
 pub(crate) const MAGIC: [u8; 8] = *b"SUTRATXT";
 pub(crate) const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 32;
@@ -26,6 +28,8 @@ pub(crate) struct Sections<'a> {
     pub(crate) term_count: u32,
     pub(crate) total_length: u64,
     pub(crate) lengths: Lengths<'a>,
+    /// Where the lengths begin.
+    pub(crate) lengths_at: usize,
     pub(crate) block_index: &'a [u8],
     pub(crate) terms: &'a [u8],
     pub(crate) postings: &'a [u8],
@@ -54,6 +58,7 @@ impl<'a> Sections<'a> {
         let table = bytes.get(HEADER_BYTES..table_end).ok_or(too_short(table_end as u64))?;
         let mut found: [Option<&[u8]>; 4] = [None; 4];
         let mut end = table_end as u64;
+        let mut lengths_at = 0;
         for entry in table.chunks_exact(TABLE_ENTRY_BYTES) {
             let (kind, offset, size) = (u32_at(entry, 0), u64_at(entry, 8), u64_at(entry, 16));
             let section = FormatError::Section { kind };
@@ -63,6 +68,9 @@ impl<'a> Sections<'a> {
             }
             end = offset.checked_add(size).ok_or(section)?;
             let in_bounds = bytes.get(offset as usize..end as usize).ok_or(section)?;
+            if kind == LENGTHS {
+                lengths_at = offset as usize;
+            }
             // Kinds that this version does not know are skipped.
             if let Some(place) = kind.checked_sub(1).and_then(|at| found.get_mut(at as usize))
                 && place.replace(in_bounds).is_some()
@@ -81,6 +89,7 @@ impl<'a> Sections<'a> {
             total_length: u64_at(header, 24),
             lengths: Lengths::new(section(LENGTHS)?, width, doc_count)
                 .ok_or(FormatError::Section { kind: LENGTHS })?,
+            lengths_at,
             block_index: section(BLOCK_INDEX)?,
             terms: section(TERMS)?,
             postings: section(POSTINGS)?,
@@ -124,6 +133,19 @@ impl<'a> Lengths<'a> {
             Self::Words(words) => words.get(at).map_or(0, |&word| u16::from_le_bytes(word).into()),
             Self::Long(longs) => longs.get(at).map_or(0, |&long| u32::from_le_bytes(long)),
         }
+    }
+}
+
+impl Lengths<'_> {
+    /// Where a document's length lies among the lengths.
+    pub(crate) fn place(&self, ordinal: u32) -> std::ops::Range<usize> {
+        let width = match self {
+            Self::Bytes(_) => 1,
+            Self::Words(_) => 2,
+            Self::Long(_) => 4,
+        };
+        let start = ordinal as usize * width;
+        start..start + width
     }
 }
 

@@ -3,6 +3,8 @@
 //! Invariant: the bytes are untrusted. Every offset is checked where it is used; a damaged list or
 //! dictionary block reads as empty, and [`TextView::verify`] says whether anything is damaged.
 
+use std::ops::Range;
+
 use roaring::RoaringBitmap;
 
 use crate::bm25::CollectionStats;
@@ -19,11 +21,15 @@ pub struct TextView<'a> {
     doc_count: u32,
     total_length: u64,
     lengths: Lengths<'a>,
+    lengths_at: usize,
     dictionary: Dictionary<'a>,
     postings: &'a [u8],
 }
 
 impl<'a> TextView<'a> {
+    /// [`TextView::parse`] reads at most this many bytes from the start of an index.
+    pub const PARSED_BYTES: usize = crate::layout::PARSED_BYTES;
+
     /// Reads the header of an index.
     ///
     /// # Errors
@@ -38,6 +44,7 @@ impl<'a> TextView<'a> {
             doc_count: sections.doc_count,
             total_length: sections.total_length,
             lengths: sections.lengths,
+            lengths_at: sections.lengths_at,
             dictionary,
             postings: sections.postings,
         })
@@ -60,6 +67,19 @@ impl<'a> TextView<'a> {
     #[must_use]
     pub fn doc_length(&self, ordinal: u32) -> u32 {
         self.lengths.get(ordinal)
+    }
+
+    /// The bytes of the index that [`TextView::doc_length`] reads, and the only ones; none for an
+    /// ordinal beyond the last.
+    ///
+    /// For who checks bytes before their first use.
+    #[must_use]
+    pub fn doc_length_place(&self, ordinal: u32) -> Range<usize> {
+        if ordinal >= self.doc_count {
+            return 0..0;
+        }
+        let place = self.lengths.place(ordinal);
+        self.lengths_at + place.start..self.lengths_at + place.end
     }
 
     /// Distinct terms.

@@ -115,3 +115,29 @@ fn errors_say_what_is_wrong() {
         Err(FormatError::TooShort { expected: 32, found: 10 })
     );
 }
+
+#[test]
+fn a_document_length_reads_the_header_and_its_own_place_only() {
+    let mut random = Random::new(3);
+    for longest in [20, 400, 70_000] {
+        let text = |words: usize| "word ".repeat(words);
+        let texts: Vec<String> =
+            (0..50).map(|at| text(if at == 7 { longest } else { random.below(20) })).collect();
+        let mut builder = text_index::TextBuilder::new();
+        for (at, text) in texts.iter().enumerate() {
+            builder.add(at as u32, text, &text_index::Analyzer::simple()).expect("short text");
+        }
+        let bytes = builder.finish(50).expect("few documents");
+        let view = TextView::parse(&bytes).expect("just built");
+        for ordinal in 0..50 {
+            let mut garbled: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+            for range in [0..TextView::PARSED_BYTES.min(128), view.doc_length_place(ordinal)] {
+                garbled[range.clone()].copy_from_slice(&bytes[range]);
+            }
+            let view = TextView::parse(&garbled).expect("its header is sound");
+            assert_eq!(view.total_length(), texts.iter().map(|text| text.len() as u64 / 5).sum());
+            assert_eq!(view.doc_length(ordinal) as usize, texts[ordinal as usize].len() / 5);
+        }
+        assert_eq!(view.doc_length_place(50), 0..0);
+    }
+}

@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use graph_index::GraphView;
+use graph_index::{GraphView, Side};
 use half::f16;
 use text_index::TextView;
 use vector_kernel::{FlatIndex, QueryError, Rows};
@@ -208,6 +208,14 @@ impl Segment {
             verification.whole[kind.index()].store(true, Ordering::Release);
         }
         Ok(bytes)
+    }
+
+    /// A section whose first `parsed` bytes were compared with their checksums: whoever reads others
+    /// compares them first.
+    fn outline_of(&self, kind: Kind, parsed: usize) -> Result<&[u8]> {
+        let section = &self.sections[kind.index()];
+        self.bytes_at(kind, 0..parsed.min(section.len()))?;
+        Ok(&self.bytes[section.range.clone()])
     }
 
     fn column<T: FromBytes + Immutable + KnownLayout>(&self, kind: Kind) -> Result<&[T]> {
@@ -436,7 +444,16 @@ impl Segment {
         if self.counts.rows == 0 {
             return Ok(None);
         }
-        let text = TextView::parse(self.section(Kind::Text)?)
+        self.section(Kind::Text)?;
+        self.text_outline()
+    }
+
+    /// The word index, of which no more was compared with its checksums than the header.
+    fn text_outline(&self) -> Result<Option<TextView<'_>>> {
+        if self.counts.rows == 0 {
+            return Ok(None);
+        }
+        let text = TextView::parse(self.outline_of(Kind::Text, TextView::PARSED_BYTES)?)
             .map_err(|e| self.corrupt(Kind::Text, "a word index", e.to_string()))?;
         if text.doc_count() != self.counts.rows {
             let expected = format!("{} documents", self.counts.rows);
@@ -445,12 +462,33 @@ impl Segment {
         Ok(Some(text))
     }
 
+    /// Words in all rows.
+    pub(crate) fn word_count(&self) -> Result<u64> {
+        Ok(self.text_outline()?.map_or(0, |text| text.total_length()))
+    }
+
+    /// Words in a row.
+    pub(crate) fn words_in(&self, row: u32) -> Result<u32> {
+        let Some(text) = self.text_outline()? else { return Ok(0) };
+        self.bytes_at(Kind::Text, text.doc_length_place(row))?;
+        Ok(text.doc_length(row))
+    }
+
     /// The associations; `None` when the part has none.
     pub(crate) fn graph(&self) -> Result<Option<GraphView<'_>>> {
         if self.counts.edges == 0 {
             return Ok(None);
         }
-        let graph = GraphView::parse(self.section(Kind::Graph)?)
+        self.section(Kind::Graph)?;
+        self.graph_outline()
+    }
+
+    /// The associations, of which no more was compared with its checksums than the header.
+    fn graph_outline(&self) -> Result<Option<GraphView<'_>>> {
+        if self.counts.edges == 0 {
+            return Ok(None);
+        }
+        let graph = GraphView::parse(self.outline_of(Kind::Graph, GraphView::PARSED_BYTES)?)
             .map_err(|e| self.corrupt(Kind::Graph, "a graph", e.to_string()))?;
         if graph.edge_count() != self.counts.edges {
             let expected = format!("{} edges", self.counts.edges);
@@ -469,7 +507,18 @@ impl Segment {
 
     /// The edge with a key.
     pub(crate) fn find_edge(&self, key: EdgeKey) -> Result<Option<u32>> {
-        Ok(self.graph()?.and_then(|graph| graph.find(key.source, key.target, key.type_id)))
+        let Some(graph) = self.graph_outline()? else { return Ok(None) };
+        let check = |range| self.bytes_at(Kind::Graph, range).map(drop);
+        graph.find_checked(key.source, key.target, key.type_id, check)
+    }
+
+    /// The edges at a concept, each with the concept at its other end; a loop comes twice.
+    pub(crate) fn edges_at(&self, number: u32) -> Result<Vec<(u32, u32)>> {
+        let Some(graph) = self.graph_outline()? else { return Ok(Vec::new()) };
+        let check = |range| self.bytes_at(Kind::Graph, range).map(drop);
+        let mut edges = graph.edges_checked(number, Side::Out, check)?;
+        edges.extend(graph.edges_checked(number, Side::In, check)?);
+        Ok(edges)
     }
 
     /// Whether there are access entries.

@@ -73,8 +73,7 @@ impl Part {
 
     /// Words in the live rows.
     pub(crate) fn live_words(&self) -> Result<u64> {
-        let all = self.segment.text()?.map_or(0, |text| text.total_length());
-        Ok(all.saturating_sub(self.dead_words))
+        Ok(self.segment.word_count()?.saturating_sub(self.dead_words))
     }
 
     pub(crate) fn is_row_live(&self, row: u32) -> bool {
@@ -91,7 +90,7 @@ impl Part {
         if self.dead_rows.contains(row) {
             return Ok(());
         }
-        let words = self.segment.text()?.map_or(0, |text| text.doc_length(row));
+        let words = self.segment.words_in(row)?;
         let vector = self.segment.vector_ordinal(row)?;
         if let Some(ordinal) = vector.filter(|_| self.segment.vectors() > 0) {
             Arc::make_mut(&mut self.dead_vectors).insert(ordinal);
@@ -109,14 +108,11 @@ impl Part {
 
     /// Marks every association at a concept dead, and names the concepts that so lose one.
     pub(crate) fn kill_edges_at(&mut self, number: u32, losing: &mut Vec<u32>) -> Result<()> {
-        let segment = Arc::clone(&self.segment);
-        if let Some(graph) = segment.graph()? {
-            for edge in graph.out_edges(number).chain(graph.in_edges(number)) {
-                if !self.dead_edges.contains(edge.id) {
-                    losing.extend([edge.source, edge.target]);
-                }
-                self.kill_edge(edge.id);
+        for (edge, other) in self.segment.edges_at(number)? {
+            if !self.dead_edges.contains(edge) {
+                losing.push(other);
             }
+            self.kill_edge(edge);
         }
         Ok(())
     }
