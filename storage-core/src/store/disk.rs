@@ -315,6 +315,8 @@ impl Disk {
 
     /// Gives back a write lock that was kept.
     pub(super) fn release_kept_lock(&self) {
+        // A thread may be writing under it, a marker of what is durable, say.
+        let _threads = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.keeps_lock.swap(false, Ordering::AcqRel)
             && let Some(file) = self.lock.as_deref()
         {
