@@ -315,6 +315,9 @@ impl Disk {
 
     /// Gives back a write lock that was kept.
     pub(super) fn release_kept_lock(&self) {
+        if !self.keeps_lock.load(Ordering::Acquire) {
+            return;
+        }
         // A thread may be writing under it, a marker of what is durable, say.
         let _threads = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.keeps_lock.swap(false, Ordering::AcqRel)
