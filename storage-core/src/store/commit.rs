@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::disk::{Disk, Position};
+use super::disk::Disk;
 use super::write::{Write, resolve};
 use super::{Shared, Writer};
 use crate::options::Durability;
@@ -44,8 +44,7 @@ impl Changes {
         if epoch <= self.newest {
             return;
         }
-        let new = changed.into_iter().filter(|(lsn, _)| *lsn > self.newest);
-        for (lsn, touched) in new.collect::<Vec<_>>() {
+        for (lsn, touched) in changed {
             if lsn == self.newest + 1 {
                 self.push(lsn, touched);
             }
@@ -237,7 +236,7 @@ impl Shared {
         }
         let (group, lsn) = {
             let writer = self.writer();
-            let position = writer.position.as_ref().expect("a store on disk has a position");
+            let position = writer.position();
             (Arc::clone(position.log.group()), position.log.newest_lsn())
         };
         disk.check_not_poisoned()?;
@@ -264,7 +263,7 @@ impl Shared {
 
     fn follow_others(&self, disk: &Disk, writer: &mut Writer, locked: bool) -> Result<Arc<State>> {
         let state = self.state.load_full();
-        let position = writer.position.as_mut().expect("a store on disk has a position");
+        let position = writer.position_mut();
         let log = position.log.header().number;
         let mut failed = None;
         if !position.adrift {
@@ -296,9 +295,9 @@ impl Shared {
         match disk.load_as(locked) {
             Ok((loaded, mut next)) if next.epoch >= state.epoch => {
                 next.tidy(writer.pinned)?;
-                let discarded_bytes = position_of(writer).discarded_bytes;
+                let discarded_bytes = writer.position_mut().discarded_bytes;
                 writer.position = Some(loaded);
-                position_of(writer).discarded_bytes += discarded_bytes;
+                writer.position_mut().discarded_bytes += discarded_bytes;
                 self.show(writer, next);
                 Ok(self.state.load_full())
             }
@@ -314,8 +313,4 @@ impl Shared {
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
-}
-
-fn position_of(writer: &mut Writer) -> &mut Position {
-    writer.position.as_mut().expect("a store on disk has a position")
 }

@@ -5,7 +5,7 @@
 
 use super::Shared;
 use super::disk::Disk;
-use super::flush::{position, publish, write_segment};
+use super::flush::{publish, write_segment};
 use crate::Result;
 use crate::state::{Part, State};
 
@@ -23,7 +23,7 @@ impl Shared {
         self.flush_leased(disk)?;
         let (count, dead) = {
             let writer = self.writer();
-            let base = &position(&writer).base;
+            let base = &writer.position().base;
             let dead = base.iter().any(|p| !p.dead_rows.is_empty() || !p.dead_edges.is_empty());
             (base.len(), dead)
         };
@@ -47,7 +47,7 @@ impl Shared {
     /// The segments that are worth merging now: the newest few of a size, or one that is mostly dead.
     pub(super) fn choose_compaction(&self) -> Option<std::ops::Range<usize>> {
         let writer = self.writer();
-        let base = &position(&writer).base;
+        let base = &writer.position().base;
         let smallest = self.options.flush_bytes.max(1);
         let class = |part: &Part| {
             let mut class = 0;
@@ -75,7 +75,7 @@ impl Shared {
     pub(super) fn compact_leased(&self, disk: &Disk, run: std::ops::Range<usize>) -> Result<()> {
         let (base, previous, state) = {
             let writer = self.writer();
-            let position = position(&writer);
+            let position = writer.position();
             (position.base.clone(), position.manifest.clone(), self.state.load_full())
         };
         let mut manifest = previous.clone();
@@ -106,7 +106,7 @@ impl Shared {
             replacement.clone(),
             &manifest,
         )?;
-        let position = writer.position.as_mut().expect("a store on disk has a position");
+        let position = writer.position_mut();
         if position.manifest.generation == manifest.generation {
             position.base.splice(run, replacement);
         }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::disk::{Disk, Position, header, segment_path};
+use super::disk::{Disk, header, segment_path};
 use super::{Shared, Writer};
 use crate::manifest::{Manifest, SegmentEntry, replace_leftover};
 use crate::segment::{Beneath, Identity, MergeInput, MergeTarget, Segment, merge};
@@ -29,7 +29,7 @@ impl Shared {
         let outcome = self.finish_flush(disk, &begun);
         let mut writer = self.writer();
         writer.pinned = 0;
-        let bytes = position(&writer).log.bytes();
+        let bytes = writer.position().log.bytes();
         drop(writer);
         self.maintenance.note_tail(bytes, self.options.flush_bytes);
         outcome
@@ -45,7 +45,7 @@ impl Shared {
             self.adopt_newest(disk, &mut writer)?;
             self.catch_up_as_writer(disk, &mut writer)?;
             let state = self.state.load_full();
-            let position = position(&writer);
+            let position = writer.position();
             if position.manifest.lsn == state.epoch {
                 return Ok(None);
             }
@@ -62,7 +62,7 @@ impl Shared {
         let mut writer = self.writer();
         // A thread that reads may have started over from the manifest meanwhile.
         self.catch_up_as_writer(disk, &mut writer)?;
-        let position = writer.position.as_mut().expect("a store on disk has a position");
+        let position = writer.position_mut();
         disk.note_sync(position.log.seal(number))?;
         position.log = fresh;
         let begun = Begun {
@@ -116,7 +116,7 @@ impl Shared {
         let replaced = begun.files..state.parts.len();
         let replacement = merged.map(Part::new);
         self.replace(disk, &mut writer, &current, &state.parts, replaced, replacement, &manifest)?;
-        let position = writer.position.as_mut().expect("a store on disk has a position");
+        let position = writer.position_mut();
         if position.manifest.generation == manifest.generation {
             position.base = base;
         }
@@ -151,7 +151,7 @@ impl Shared {
                 }
             }
             next.parts.splice(range, replacement);
-            let position = writer.position.as_mut().expect("a store on disk has a position");
+            let position = writer.position_mut();
             position.manifest = manifest.clone();
             next
         } else {
@@ -168,7 +168,7 @@ impl Shared {
     /// Starts over from a manifest that another process published.
     pub(super) fn adopt_newest(&self, disk: &Disk, writer: &mut Writer) -> Result<()> {
         let newest = Manifest::list(&*disk.fs, &disk.dir)?.first().copied();
-        if newest.is_none_or(|newest| newest <= position(writer).manifest.generation) {
+        if newest.is_none_or(|newest| newest <= writer.position().manifest.generation) {
             return Ok(());
         }
         let (position, state) = disk.load()?;
@@ -187,7 +187,7 @@ impl Shared {
         log_ended: bool,
     ) -> Result<()> {
         let behind = if disk.control.is_shared() {
-            disk.control.generation() > position(writer).manifest.generation
+            disk.control.generation() > writer.position().manifest.generation
         } else {
             log_ended
         };
@@ -196,12 +196,12 @@ impl Shared {
 
     /// The manifest that this handle goes by.
     pub(super) fn manifest(&self) -> Manifest {
-        position(&self.writer()).manifest.clone()
+        self.writer().position().manifest.clone()
     }
 
     pub(super) fn save_at_close(&self, disk: &Disk) -> Result<()> {
         disk.check_not_poisoned()?;
-        let tail = position(&self.writer()).log.bytes();
+        let tail = self.writer().position().log.bytes();
         if tail > SMALL_TAIL_BYTES
             && let Some(_lease) = disk.try_lease()?
         {
@@ -221,10 +221,6 @@ struct Begun {
     /// The log that goes on after the flushed one.
     log: u64,
     state: Arc<State>,
-}
-
-pub(super) fn position(writer: &Writer) -> &Position {
-    writer.position.as_ref().expect("a store on disk has a position")
 }
 
 /// Merges parts into a new segment file and enters it into a manifest.

@@ -271,6 +271,14 @@ impl Writer {
     fn new(position: Option<Position>, epoch: u64) -> Self {
         Self { position, changes: Changes::from_epoch(epoch), pinned: 0 }
     }
+
+    fn position(&self) -> &Position {
+        self.position.as_ref().expect("a store on disk has a position")
+    }
+
+    fn position_mut(&mut self) -> &mut Position {
+        self.position.as_mut().expect("a store on disk has a position")
+    }
 }
 
 impl Shared {
