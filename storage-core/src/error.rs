@@ -184,6 +184,19 @@ pub enum Error {
         /// What ran out.
         what: &'static str,
     },
+    /// The past that was asked for is not kept.
+    #[error(
+        "the store at epoch {asked} can't be read: it keeps the past from epoch {oldest} on{advice}",
+        advice = if *kept { "" } else { "; set a retention to keep what is replaced or deleted from then on" }
+    )]
+    BeyondRetention {
+        /// The epoch that was asked for.
+        asked: u64,
+        /// The oldest epoch that can be read.
+        oldest: u64,
+        /// Whether the store keeps the past at all.
+        kept: bool,
+    },
     /// The handle was opened by a parent process.
     #[error(
         "this store was opened by process {opened_by} and came here by fork; open it anew in this process"

@@ -7,8 +7,8 @@
 //! every byte.
 //!
 //! Layers, top to bottom: `store` (handles, commits, flush and compaction), `state` (what is alive at
-//! one epoch, and the searches over it), `segment` (immutable rows and their indexes), `wal` and
-//! `manifest` (what makes them durable), `fs` (the only door to files).
+//! one epoch, and the searches over it), `segment` (immutable rows and their indexes), `history`
+//! (versions that ended), `wal` and `manifest` (what makes them durable), `fs` (the only door to files).
 
 mod association;
 mod codec;
@@ -16,6 +16,7 @@ mod concept;
 mod control;
 mod error;
 pub mod fs;
+mod history;
 mod manifest;
 mod operation;
 mod options;
@@ -31,11 +32,11 @@ pub use association::{Association, Direction};
 pub use concept::{Attributes, Concept, ConceptPatch};
 pub use error::{Error, Result};
 pub use graph_index::LayeredGraph;
-pub use options::{Durability, OpenOptions, StoreConfig, VectorStorage};
+pub use options::{Durability, OpenOptions, Retention, StoreConfig, VectorStorage};
 pub use state::{
     ConceptHit, Filter, FoundPath, HybridHit, Leg, PathQuery, PathStep, TextQuery, WordOperator,
 };
-pub use store::{GraphStore, Snapshot, StoreStats, Transaction, VerifyReport};
+pub use store::{AsOf, GraphStore, Snapshot, StoreStats, Transaction, VerifyReport};
 pub use vector_kernel::Metric;
 
 /// The longest concept id, and the longest association type, in bytes of UTF-8.

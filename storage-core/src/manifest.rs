@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::fs::{Access, FileSystem};
-use crate::options::StoreConfig;
+use crate::history::Era;
+use crate::options::{Retention, StoreConfig};
 use crate::segment::{read_u32, read_u64};
 use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"SUTRAMAN";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 32;
 /// A body above this size is damage, not a manifest: it stops a wild length from filling memory.
 const MAX_BODY_BYTES: u64 = 1 << 30;
@@ -47,6 +48,12 @@ pub(crate) struct Manifest {
     pub(crate) config: StoreConfig,
     /// Oldest first.
     pub(crate) segments: Vec<SegmentEntry>,
+    /// How long the past is kept.
+    pub(crate) retention: Retention,
+    /// From where on it can be read.
+    pub(crate) history_start: Era,
+    /// Where it is kept, oldest first.
+    pub(crate) history: Vec<HistoryEntry>,
 }
 
 /// A segment in a manifest.
@@ -55,6 +62,13 @@ pub(crate) struct SegmentEntry {
     pub(crate) id: u64,
     /// The LSN of its tombstone file; `None`: nothing of it is dead.
     pub(crate) tombstones: Option<u64>,
+    pub(crate) bytes: u64,
+}
+
+/// A history file in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HistoryEntry {
+    pub(crate) id: u64,
     pub(crate) bytes: u64,
 }
 
@@ -186,6 +200,9 @@ mod tests {
             types: vec!["is a".into()],
             config: StoreConfig::default(),
             segments: vec![SegmentEntry { id: 1, tombstones: Some(9), bytes: 100 }],
+            retention: Retention::For(std::time::Duration::from_secs(60)),
+            history_start: Era { lsn: 4, time: 1.25 },
+            history: vec![HistoryEntry { id: 2, bytes: 200 }],
         }
     }
 

@@ -108,7 +108,7 @@ impl Operation<'_> {
             }
             Self::Touch(touch) => {
                 out.push(kind::TOUCH);
-                touch.encode(out);
+                touch.encode_logged(out);
             }
         }
     }
@@ -144,34 +144,32 @@ impl<'a> Payload<'a> {
         if reader.is_at_end() {
             return Ok(None);
         }
-        let operation = match reader.u8()? {
-            kind::PUT_CONCEPT => Operation::PutConcept(PutConcept {
-                number: reader.u32()?,
-                id: reader.str()?,
-                created: reader.f64()?,
-                record: reader.bytes()?,
-                vector: reader.bytes()?,
-            }),
-            kind::DELETE_CONCEPT => Operation::DeleteConcept { number: reader.u32()? },
-            kind::DEFINE_TYPE => {
-                Operation::DefineType { type_id: reader.u32()?, name: reader.str()? }
-            }
-            kind::PUT_ASSOCIATION => Operation::PutAssociation(PutAssociation {
-                key: take_key(reader)?,
-                weight: reader.f32()?,
-                confidence: reader.f32()?,
-                record: reader.bytes()?,
-            }),
-            kind::DELETE_ASSOCIATION => Operation::DeleteAssociation(take_key(reader)?),
-            kind::TOUCH => {
-                let bytes = reader.take(Touch::BYTES, "an access entry")?;
-                let bytes = bytes.try_into().expect("take() returned 24 bytes");
-                Operation::Touch(Touch::decode(bytes))
-            }
-            _ => return Err(reader.error("a known operation")),
-        };
-        Ok(Some(operation))
+        decode_operation(reader).map(Some)
     }
+}
+
+/// Decodes one operation.
+pub(crate) fn decode_operation<'a>(reader: &mut Reader<'a>) -> Decode<Operation<'a>> {
+    Ok(match reader.u8()? {
+        kind::PUT_CONCEPT => Operation::PutConcept(PutConcept {
+            number: reader.u32()?,
+            id: reader.str()?,
+            created: reader.f64()?,
+            record: reader.bytes()?,
+            vector: reader.bytes()?,
+        }),
+        kind::DELETE_CONCEPT => Operation::DeleteConcept { number: reader.u32()? },
+        kind::DEFINE_TYPE => Operation::DefineType { type_id: reader.u32()?, name: reader.str()? },
+        kind::PUT_ASSOCIATION => Operation::PutAssociation(PutAssociation {
+            key: take_key(reader)?,
+            weight: reader.f32()?,
+            confidence: reader.f32()?,
+            record: reader.bytes()?,
+        }),
+        kind::DELETE_ASSOCIATION => Operation::DeleteAssociation(take_key(reader)?),
+        kind::TOUCH => Operation::Touch(Touch::decode_logged(reader)?),
+        _ => return Err(reader.error("a known operation")),
+    })
 }
 
 #[cfg(test)]
@@ -201,6 +199,7 @@ mod tests {
             Operation::DeleteAssociation(key),
             Operation::Touch(Touch {
                 number: 1,
+                lsn: 0,
                 strength: 1.0,
                 access_count: 3,
                 last_accessed: 4.0,

@@ -133,6 +133,19 @@ impl StoreConfig {
     }
 }
 
+/// How long versions that ended are kept, so that the past can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Retention {
+    /// Not at all: what is replaced or deleted is gone.
+    #[default]
+    None,
+    /// Every state of the last so long can be read.
+    For(Duration),
+    /// Every state since it was set can be read.
+    Forever,
+}
+
 /// How one handle opens a store.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one option, named at every use")]
@@ -154,6 +167,9 @@ pub struct OpenOptions {
     pub flush_bytes: u64,
     /// Whether a thread flushes and compacts by itself.
     pub background: bool,
+    /// How long the past is kept, from now on and by every handle; `None`: as the store has it, which is
+    /// [`Retention::None`] at first.
+    pub retention: Option<Retention>,
 }
 
 impl Default for OpenOptions {
@@ -167,6 +183,7 @@ impl Default for OpenOptions {
             durability: Durability::default(),
             flush_bytes: 16 << 20,
             background: true,
+            retention: None,
         }
     }
 }

@@ -186,29 +186,46 @@ pub(crate) struct Touch {
     pub(crate) strength: f32,
     pub(crate) access_count: u64,
     pub(crate) last_accessed: f64,
+    /// The transaction that set it; in the log that is its frame's.
+    pub(crate) lsn: u64,
 }
 
 impl Touch {
-    /// Encoded size: number, strength, access count, last access; little-endian, 4 + 4 + 8 + 8.
-    pub(crate) const BYTES: usize = 24;
+    /// Encoded size in a segment: number, strength, access count, last access, LSN; little-endian,
+    /// 4 + 4 + 8 + 8 + 8.
+    pub(crate) const BYTES: usize = 32;
 
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    /// Appends all but the LSN.
+    pub(crate) fn encode_logged(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.number.to_le_bytes());
         out.extend_from_slice(&self.strength.to_le_bytes());
         out.extend_from_slice(&self.access_count.to_le_bytes());
         out.extend_from_slice(&self.last_accessed.to_le_bytes());
     }
 
-    /// Decodes an entry of exactly [`Self::BYTES`] bytes.
+    /// Decodes all but the LSN, which is 0 then.
+    pub(crate) fn decode_logged(reader: &mut Reader<'_>) -> Decode<Self> {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..24].copy_from_slice(reader.take(24, "an access entry")?);
+        Ok(Self::decode(&bytes))
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_logged(out);
+        out.extend_from_slice(&self.lsn.to_le_bytes());
+    }
+
+    /// Decodes an entry of a segment.
     pub(crate) fn decode(bytes: &[u8; Self::BYTES]) -> Self {
         fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-            bytes[at..at + N].try_into().expect("the parts lie within the 24 bytes")
+            bytes[at..at + N].try_into().expect("the parts lie within the 32 bytes")
         }
         Self {
             number: u32::from_le_bytes(part(bytes, 0)),
             strength: f32::from_le_bytes(part(bytes, 4)),
             access_count: u64::from_le_bytes(part(bytes, 8)),
             last_accessed: f64::from_le_bytes(part(bytes, 16)),
+            lsn: u64::from_le_bytes(part(bytes, 24)),
         }
     }
 

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::{Model, Random, Step, options, run};
 use storage_core::fs::{Fault, FaultKind, FileSystem, SimulatedFileSystem};
-use storage_core::{Durability, Error, GraphStore, OpenOptions};
+use storage_core::{AsOf, Durability, Error, GraphStore, OpenOptions, Retention};
 
 /// Steps of a workload, counted with the reopenings.
 const STEPS: usize = 100;
@@ -50,6 +50,8 @@ fn workload(seed: u64) -> (OpenOptions, Vec<(usize, Action)>) {
     let mut random = Random(seed);
     let mut options = options();
     options.flush_bytes = 1 << (9 + random.below(5));
+    // Half of the workloads keep the past, which writes files of its own.
+    options.retention = seed.is_multiple_of(2).then_some(Retention::Forever);
     options.durability = match random.below(2) {
         0 => Durability::Sync,
         _ => Durability::Buffered,
@@ -233,6 +235,15 @@ fn run_with(seed: u64, fault: Option<Fault>) -> u64 {
     found.check(&reopened);
     let report = reopened.verify().unwrap();
     assert!(report.is_sound(), "{context}: {:?}", report.damage);
+    if reopened.retention() == Retention::Forever {
+        let newest = reopened.snapshot().unwrap().epoch();
+        for epoch in [newest / 3, newest / 2, newest.saturating_sub(1)] {
+            let then = reopened.snapshot_as_of(AsOf::Epoch(epoch));
+            let then = then.unwrap_or_else(|e| panic!("{context}, epoch {epoch}: {e}"));
+            let found = Model::read_snapshot(&then).unwrap();
+            found.check_snapshot(&then);
+        }
+    }
 
     let reopened = open(&image, &options).unwrap_or_else(|e| panic!("{context}, power loss: {e}"));
     let found = Model::read(&reopened).unwrap_or_else(|e| panic!("{context}, power loss: {e}"));
@@ -262,7 +273,7 @@ fn every_operation_may_fail_and_nothing_acknowledged_is_lost() {
     let env = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let first = env("SUTRA_IO_SEED").unwrap_or(1);
     let failed = AtomicU64::new(0);
-    for seed in first..first + env("SUTRA_IO_COUNT").unwrap_or(1) {
+    for seed in first..first + env("SUTRA_IO_COUNT").unwrap_or(2) {
         let operations = run_with(seed, None);
         // Each operation fails in one way, or with SUTRA_IO_ALL=1 in every one.
         let all = env("SUTRA_IO_ALL") == Some(1);

@@ -27,7 +27,7 @@ pub(crate) const BLOCK_BYTES: usize = 16 << 10;
 pub(crate) const SECTION_ALIGN: usize = 64;
 pub(crate) const HEADER_MAGIC: &[u8; 8] = b"SUTRASEG";
 pub(crate) const TAIL_MAGIC: &[u8; 8] = b"SUTRAEND";
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What a section holds. Rows are in order of concept number, edges of (source, target, type).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(crate) enum Kind {
     EdgeRecordOffsets = 16,
     /// Records of associations.
     EdgeRecords = 17,
-    /// 24 bytes each: access entries by concept number.
+    /// 32 bytes each: access entries by concept number.
     Touches = 18,
 }
 

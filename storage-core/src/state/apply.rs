@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::part::Ending;
 use super::{MAX_TYPES, Part, State};
 use crate::codec::DecodeError;
-use crate::operation::{EdgeKey, Operation, Payload};
+use crate::history::{Commit, Version};
+use crate::operation::{EdgeKey, Operation, Payload, PutAssociation, PutConcept};
 use crate::record::Touch;
 use crate::segment::{Identity, NewEdge, NewPart, NewRow, build_on_heap};
 use crate::{Error, Result};
@@ -72,6 +74,10 @@ impl State {
     ) -> Result<(), Failure> {
         let mut payload = Payload::parse(frame.payload)?;
         self.commit_time = payload.commit_time;
+        let by = Ending { lsn: frame.lsn, is_kept: self.history.is_kept() };
+        if by.is_kept {
+            self.history.commits.push(Commit { lsn: frame.lsn, time: payload.commit_time });
+        }
         let mut changed = Vec::new();
         while let Some(operation) = payload.next_operation()? {
             match operation {
@@ -83,10 +89,12 @@ impl State {
                     }
                     changed.push(put.number);
                     if put.number < fresh {
-                        self.kill_concept(put.number)?;
+                        self.end_concept(put.number, by)?;
                     }
                     self.next_number = self.next_number.max(put.number.saturating_add(1));
-                    added.touches.remove(&put.number);
+                    if let Some(touch) = added.touches.remove(&put.number) {
+                        self.keep_touch(&touch, by);
+                    }
                     let row = NewRow {
                         birth: frame.lsn,
                         created: put.created,
@@ -94,22 +102,32 @@ impl State {
                         record: put.record,
                         vector: put.vector,
                     };
-                    added.rows.insert(put.number, row);
+                    if let Some(old) = added.rows.insert(put.number, row) {
+                        self.keep_row(put.number, &old, by);
+                    }
                 }
                 Operation::DeleteConcept { number } => {
                     changed.push(number);
                     if number < fresh {
-                        self.kill_concept(number)?;
+                        self.end_concept(number, by)?;
                         for part in &mut self.parts {
-                            part.kill_edges_at(number, &mut changed)?;
+                            part.end_edges_at(number, by, &mut changed)?;
                         }
                     }
-                    let lost = added.edges.keys();
-                    let lost = lost.filter(|key| key.source == number || key.target == number);
-                    changed.extend(lost.flat_map(|key| [key.source, key.target]));
-                    added.rows.remove(&number);
-                    added.touches.remove(&number);
-                    added.edges.retain(|key, _| key.source != number && key.target != number);
+                    if let Some(old) = added.rows.remove(&number) {
+                        self.keep_row(number, &old, by);
+                    }
+                    if let Some(touch) = added.touches.remove(&number) {
+                        self.keep_touch(&touch, by);
+                    }
+                    added.edges.retain(|&key, edge| {
+                        let stays = key.source != number && key.target != number;
+                        if !stays {
+                            changed.extend([key.source, key.target]);
+                            self.keep_edge(key, edge, by);
+                        }
+                        stays
+                    });
                 }
                 Operation::DefineType { type_id, name } => {
                     if type_id as usize != self.types.len() {
@@ -125,23 +143,30 @@ impl State {
                         return Err(Failure::Rule("an association of a defined type"));
                     }
                     changed.extend([put.key.source, put.key.target]);
-                    self.kill_association(put.key, fresh)?;
+                    self.end_association(put.key, fresh, by)?;
                     let edge = NewEdge {
                         birth: frame.lsn,
                         weight: put.weight,
                         confidence: put.confidence,
                         record: put.record,
                     };
-                    added.edges.insert(put.key, edge);
+                    if let Some(old) = added.edges.insert(put.key, edge) {
+                        self.keep_edge(put.key, &old, by);
+                    }
                 }
                 Operation::DeleteAssociation(key) => {
                     changed.extend([key.source, key.target]);
-                    self.kill_association(key, fresh)?;
-                    added.edges.remove(&key);
+                    self.end_association(key, fresh, by)?;
+                    if let Some(old) = added.edges.remove(&key) {
+                        self.keep_edge(key, &old, by);
+                    }
                 }
                 Operation::Touch(touch) => {
                     changed.push(touch.number);
-                    added.touches.insert(touch.number, touch);
+                    let touch = Touch { lsn: frame.lsn, ..touch };
+                    if let Some(old) = added.touches.insert(touch.number, touch) {
+                        self.keep_touch(&old, by);
+                    }
                 }
             }
         }
@@ -151,27 +176,61 @@ impl State {
         Ok(())
     }
 
-    fn kill_concept(&mut self, number: u32) -> Result<()> {
+    fn end_concept(&mut self, number: u32, by: Ending) -> Result<()> {
         for part in self.parts.iter_mut().rev() {
             if let Some(row) = part.live_row_of(number)? {
-                return part.kill_row(row);
+                return part.end_row(row, by);
             }
         }
         Ok(())
     }
 
-    fn kill_association(&mut self, key: EdgeKey, fresh: u32) -> Result<()> {
+    fn end_association(&mut self, key: EdgeKey, fresh: u32, by: Ending) -> Result<()> {
         if key.source >= fresh || key.target >= fresh {
             return Ok(());
         }
         for part in self.parts.iter_mut().rev() {
             let found = part.segment.find_edge(key)?;
             if let Some(edge) = found.filter(|&edge| !part.dead_edges.contains(edge)) {
-                part.kill_edge(edge);
+                part.end_edge(edge, by);
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    // ---- versions that began and ended among the transactions that are applied together ------------
+
+    fn keep_row(&mut self, number: u32, row: &NewRow<'_>, by: Ending) {
+        let put = Operation::PutConcept(PutConcept {
+            number,
+            id: row.id,
+            created: row.created,
+            record: row.record,
+            vector: row.vector,
+        });
+        self.keep_ended(row.birth, &put, by);
+    }
+
+    fn keep_edge(&mut self, key: EdgeKey, edge: &NewEdge<'_>, by: Ending) {
+        let put = Operation::PutAssociation(PutAssociation {
+            key,
+            weight: edge.weight,
+            confidence: edge.confidence,
+            record: edge.record,
+        });
+        self.keep_ended(edge.birth, &put, by);
+    }
+
+    fn keep_touch(&mut self, touch: &Touch, by: Ending) {
+        self.keep_ended(touch.lsn, &Operation::Touch(*touch), by);
+    }
+
+    fn keep_ended(&mut self, birth: u64, operation: &Operation<'_>, by: Ending) {
+        // What one transaction put and took back was never seen.
+        if by.is_kept && birth < by.lsn {
+            self.history.keep(Version::new(birth, by.lsn, operation));
+        }
     }
 }
 

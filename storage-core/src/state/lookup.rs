@@ -1,6 +1,7 @@
 //! Concepts by id, by number and by time.
 
 use super::State;
+use crate::record::Touch;
 use crate::segment::Segment;
 use crate::{Concept, Error, Result, record};
 
@@ -76,14 +77,36 @@ impl State {
         let id = segment.concept_id(place.row)?;
         let mut concept = record::decode_concept(id, created, segment.record(place.row)?)
             .map_err(|e| segment.bad_record(&e))?;
-        let number = self.number(place)?;
-        for part in self.parts[place.part..].iter().rev() {
-            if let Some(touch) = part.segment.touch(number)? {
-                touch.apply(&mut concept);
-                break;
-            }
+        if let Some(touch) = self.touch(place)? {
+            touch.apply(&mut concept);
         }
         Ok(concept)
+    }
+
+    /// The newest access to a concept since the version at a place was put.
+    pub(crate) fn touch(&self, place: Place) -> Result<Option<Touch>> {
+        let number = self.number(place)?;
+        if !self.past {
+            for part in self.parts[place.part..].iter().rev() {
+                if let Some(touch) = part.segment.touch(number)? {
+                    return Ok(Some(touch));
+                }
+            }
+            return Ok(None);
+        }
+        // Parts hold later entries, too, and those of history lie in no order with them.
+        let birth = self.segment(place).births()?[place.row as usize];
+        let mut newest = None;
+        for part in &self.parts {
+            newest = part
+                .segment
+                .touch(number)?
+                .filter(|touch| (birth..=self.epoch).contains(&touch.lsn))
+                .into_iter()
+                .chain(newest)
+                .max_by_key(|touch: &Touch| touch.lsn);
+        }
+        Ok(newest)
     }
 
     /// All of a concept.

@@ -5,6 +5,7 @@
 //! the key of an association; whatever replaces or deletes one marks the older dead in the same step.
 
 mod apply;
+mod as_of;
 mod graph;
 mod lookup;
 mod part;
@@ -19,10 +20,11 @@ use text_index::Analyzer;
 pub(crate) use apply::Frame;
 pub use graph::{FoundPath, PathQuery, PathStep};
 pub(crate) use lookup::Place;
-pub(crate) use part::Part;
+pub(crate) use part::{Ending, Part};
 pub use search::{ConceptHit, Filter, HybridHit, Leg, TextQuery, WordOperator};
 pub(crate) use types::{MAX_TYPES, TypeTable};
 
+use crate::history::History;
 use crate::options::StoreConfig;
 use crate::segment::IdHasher;
 use crate::{Error, Result};
@@ -46,6 +48,9 @@ pub(crate) struct State {
     /// By transaction, the concepts that those applied last changed: what a transaction that read one of
     /// them conflicts with. Whoever shows the state to readers takes it.
     pub(crate) changed: Vec<(u64, Vec<u32>)>,
+    pub(crate) history: History,
+    /// Whether this is how the store once was: then parts may hold what came later.
+    pub(crate) past: bool,
 }
 
 impl State {
@@ -69,6 +74,8 @@ impl State {
             types: Arc::default(),
             parts: Vec::new(),
             changed: Vec::new(),
+            history: History::default(),
+            past: false,
         })
     }
 

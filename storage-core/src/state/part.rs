@@ -4,8 +4,17 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::history::{Deaths, Stack};
 use crate::segment::Segment;
+use crate::tombstones::Tombstones;
 use crate::{Error, Result};
+
+/// What ends versions: a transaction, in a store that keeps them or not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ending {
+    pub(crate) lsn: u64,
+    pub(crate) is_kept: bool,
+}
 
 /// A segment and its tombstones.
 #[derive(Debug, Clone)]
@@ -17,6 +26,8 @@ pub(crate) struct Part {
     pub(crate) dead_edges: Arc<RoaringBitmap>,
     /// Words in the dead rows: what corpus statistics must leave out.
     pub(crate) dead_words: u64,
+    /// What ended when, where the past is kept; newest first.
+    pub(crate) deaths: Stack<Deaths>,
 }
 
 impl Part {
@@ -28,24 +39,41 @@ impl Part {
             dead_vectors: Arc::default(),
             dead_edges: Arc::default(),
             dead_words: 0,
+            deaths: Stack::default(),
         }
     }
 
     /// A segment with the tombstones that a file lists.
+    pub(crate) fn with_tombstones(segment: Arc<Segment>, dead: Tombstones) -> Result<Self> {
+        let Tombstones { rows, edges, deaths } = dead;
+        // Who died is dead, and bitmaps are within the segment: then so are the deaths.
+        let listed = |deaths: &Deaths| {
+            deaths.rows.iter().all(|&row| rows.contains(row))
+                && deaths.edges.iter().all(|&edge| edges.contains(edge))
+        };
+        let beyond = |max: Option<u32>, len: u32| max.is_some_and(|max| max >= len);
+        if beyond(rows.max(), segment.rows())
+            || beyond(edges.max(), segment.edges())
+            || !deaths.iter().all(listed)
+        {
+            return Err(Error::corrupt(
+                segment.path(),
+                0,
+                format!("tombstones of {} rows, {} edges", segment.rows(), segment.edges()),
+                format!("row {:?}, edge {:?}, or one that is not dead", rows.max(), edges.max()),
+            ));
+        }
+        let mut part = Self::with_dead(segment, &rows, edges)?;
+        part.deaths = deaths;
+        Ok(part)
+    }
+
+    /// A segment of which these are dead.
     pub(crate) fn with_dead(
         segment: Arc<Segment>,
         rows: &RoaringBitmap,
         edges: RoaringBitmap,
     ) -> Result<Self> {
-        let beyond = |max: Option<u32>, len: u32| max.is_some_and(|max| max >= len);
-        if beyond(rows.max(), segment.rows()) || beyond(edges.max(), segment.edges()) {
-            return Err(Error::corrupt(
-                segment.path(),
-                0,
-                format!("tombstones of {} rows, {} edges", segment.rows(), segment.edges()),
-                format!("row {:?}, edge {:?}", rows.max(), edges.max()),
-            ));
-        }
         let mut part = Self::new(segment);
         part.dead_edges = Arc::new(edges);
         for row in rows {
@@ -100,19 +128,41 @@ impl Part {
         Ok(())
     }
 
+    /// Marks an edge dead.
     pub(crate) fn kill_edge(&mut self, edge: u32) {
         if !self.dead_edges.contains(edge) {
             Arc::make_mut(&mut self.dead_edges).insert(edge);
         }
     }
 
-    /// Marks every association at a concept dead, and names the concepts that so lose one.
-    pub(crate) fn kill_edges_at(&mut self, number: u32, losing: &mut Vec<u32>) -> Result<()> {
+    /// Ends a row's version by a transaction.
+    pub(crate) fn end_row(&mut self, row: u32, by: Ending) -> Result<()> {
+        if by.is_kept && self.is_row_live(row) {
+            self.deaths.of(by.lsn).rows.push(row);
+        }
+        self.kill_row(row)
+    }
+
+    /// Ends an edge's version by a transaction.
+    pub(crate) fn end_edge(&mut self, edge: u32, by: Ending) {
+        if by.is_kept && !self.dead_edges.contains(edge) {
+            self.deaths.of(by.lsn).edges.push(edge);
+        }
+        self.kill_edge(edge);
+    }
+
+    /// Ends every association at a concept, and names the concepts that so lose one.
+    pub(crate) fn end_edges_at(
+        &mut self,
+        number: u32,
+        by: Ending,
+        losing: &mut Vec<u32>,
+    ) -> Result<()> {
         for (edge, other) in self.segment.edges_at(number)? {
             if !self.dead_edges.contains(edge) {
                 losing.push(other);
             }
-            self.kill_edge(edge);
+            self.end_edge(edge, by);
         }
         Ok(())
     }

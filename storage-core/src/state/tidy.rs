@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Part, State};
 use crate::Result;
+use crate::history::LeftOut;
 use crate::segment::{Beneath, Identity, MergeInput, MergeTarget, merge};
 
 /// Parts of one size class that are merged into one of the next.
@@ -64,6 +65,18 @@ impl State {
         let at = self.parts.len() - count;
         let beneath = if at == 0 { Beneath::Nothing } else { Beneath::OlderParts };
         let merged = merge_on_heap(self, &self.parts[at..], beneath)?;
+        if self.history.is_kept() {
+            let left_out = LeftOut {
+                parts: &self.parts[at..],
+                merged: Some(&merged.segment),
+                epoch: self.epoch,
+            };
+            let history = &mut self.history;
+            left_out.for_each_version(history.start.lsn, &mut |version| {
+                history.keep(version);
+                Ok(())
+            })?;
+        }
         self.parts.truncate(at);
         self.parts.push(merged);
         Ok(())

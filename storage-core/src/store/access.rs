@@ -86,6 +86,7 @@ impl GraphStore {
 
     /// Deletes a concept and rewrites the store's files, so that none of them holds anything of it.
     ///
+    /// The past is rewritten, too: whatever the retention, no earlier state has the concept any more.
     /// Takes as long as a compaction. Backups made before keep theirs, and so does memory that an open
     /// [`crate::Snapshot`] of another handle or process needs. Returns whether it was there.
     ///
@@ -97,7 +98,7 @@ impl GraphStore {
             self.batch(vec![Write::Delete(id.to_owned())])?;
         }
         // What was deleted before is still in the files.
-        self.shared.purge_now()?;
+        self.shared.purge_now(id)?;
         Ok(there)
     }
 

@@ -10,9 +10,8 @@ use super::Shared;
 use super::disk::{Disk, create_directory, header, segment_path};
 use crate::fs::FileSystem;
 use crate::manifest::Manifest;
-use crate::tombstones;
 use crate::wal::{Log, log_dir};
-use crate::{Error, Result};
+use crate::{Error, Result, history, tombstones};
 
 /// Bytes that are copied by one write.
 const COPY_BYTES: usize = 1 << 20;
@@ -60,6 +59,9 @@ fn copy_store(disk: &Disk, manifest: &Manifest, target: &Path) -> Result<()> {
             let from = tombstones::path(&disk.dir, entry.id, lsn);
             copy(fs, &from, &tombstones::path(target, entry.id, lsn))?;
         }
+    }
+    for entry in &manifest.history {
+        copy(fs, &history::path(&disk.dir, entry.id), &history::path(target, entry.id))?;
     }
     let seg = target.join("seg");
     fs.sync_dir(&seg).map_err(|e| Error::io("sync", &seg, e))?;

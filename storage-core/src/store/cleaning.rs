@@ -29,6 +29,7 @@ impl Disk {
         let keeps_tombstones = |id: u64, lsn: u64| {
             kept.iter().any(|m| m.segments.iter().any(|s| s.id == id && s.tombstones == Some(lsn)))
         };
+        let keeps_history = |id: u64| kept.iter().any(|m| m.history.iter().any(|h| h.id == id));
         let mut unneeded = Vec::new();
         for number in wal::list_logs(&*self.fs, &self.dir)? {
             if number < oldest_log {
@@ -43,6 +44,9 @@ impl Disk {
                     keeps_segment(id) || (previous.is_some() && id >= newest.next_segment)
                 }
                 Some(SegmentName::Tombstones(id, lsn)) => keeps_tombstones(id, lsn),
+                Some(SegmentName::History(id)) => {
+                    keeps_history(id) || (previous.is_some() && id >= newest.next_segment)
+                }
                 None => true,
             };
             if !needed {
@@ -88,11 +92,15 @@ impl Disk {
 enum SegmentName {
     Segment(u64),
     Tombstones(u64, u64),
+    History(u64),
 }
 
 fn parse_segment_name(name: &str) -> Option<SegmentName> {
     if let Some(id) = name.strip_suffix(".seg") {
         return id.parse().ok().map(SegmentName::Segment);
+    }
+    if let Some(id) = name.strip_suffix(".his") {
+        return id.parse().ok().map(SegmentName::History);
     }
     let (id, lsn) = name.strip_suffix(".del")?.split_once('.')?;
     Some(SegmentName::Tombstones(id.parse().ok()?, lsn.parse().ok()?))

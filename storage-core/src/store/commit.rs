@@ -125,13 +125,27 @@ impl Shared {
         for write in &writes {
             write.validate(&self.options.config)?;
         }
-        let appended = self.append(writes, reads)?;
+        self.commit_made(reads, durability, |state| resolve(state, writes, now()))
+    }
+
+    /// Commits what is made of the newest state under the write lock, if anything.
+    pub(super) fn commit_made(
+        &self,
+        reads: Option<&Reads>,
+        durability: Durability,
+        make: impl FnOnce(&State) -> Result<Option<Vec<u8>>>,
+    ) -> Result<u64> {
+        let appended = self.append(reads, make)?;
         self.acknowledge(&appended, durability)?;
         self.maintenance.wait_for_room(self);
         Ok(appended.lsn)
     }
 
-    fn append(&self, writes: Vec<Write>, reads: Option<&Reads>) -> Result<Appended> {
+    fn append(
+        &self,
+        reads: Option<&Reads>,
+        make: impl FnOnce(&State) -> Result<Option<Vec<u8>>>,
+    ) -> Result<Appended> {
         let _lock = match &self.disk {
             Some(disk) => {
                 disk.check_not_poisoned()?;
@@ -148,7 +162,7 @@ impl Shared {
         if let Some(reads) = reads {
             reads.check(&state, &writer.changes)?;
         }
-        let payload = resolve(&state, writes, now())?;
+        let payload = make(&state)?;
         let group = writer.position.as_ref().map(|position| Arc::clone(position.log.group()));
         let Some(payload) = payload else {
             return Ok(Appended { lsn: state.epoch, group });
@@ -162,6 +176,7 @@ impl Shared {
         let frame = Frame { lsn, payload: &payload };
         let mut next = state.apply(&[frame], Path::new("(this transaction)"))?;
         next.tidy(writer.pinned)?;
+        self.prune_in_memory(&mut next)?;
         if let Some(position) = &mut writer.position {
             position.log.append(lsn, &payload)?;
         }

@@ -4,9 +4,11 @@
 //! how the state is kept, not what it is.
 
 use super::Shared;
+use super::commit::now;
 use super::disk::Disk;
-use super::flush::{publish, write_segment};
+use super::flush::{Replacement, publish, write_segment};
 use crate::Result;
+use crate::history::LeftOut;
 use crate::state::{Part, State};
 
 /// Adjacent segments of a size class that are merged into one.
@@ -14,31 +16,32 @@ const FAN_IN: usize = 4;
 
 impl Shared {
     pub(super) fn compact_now(&self) -> Result<()> {
-        let Some(disk) = &self.disk else { return self.compact_memory() };
+        let Some(disk) = &self.disk else { return self.compact_memory(None) };
         let _lease = self.lease(disk)?;
-        self.compact_all(disk)
+        self.compact_all(disk, None)
     }
 
-    fn compact_all(&self, disk: &Disk) -> Result<()> {
+    fn compact_all(&self, disk: &Disk, forget: Option<&str>) -> Result<()> {
         self.flush_leased(disk)?;
-        let (count, dead) = {
+        let (count, dead, past) = {
             let writer = self.writer();
             let base = &writer.position().base;
             let dead = base.iter().any(|p| !p.dead_rows.is_empty() || !p.dead_edges.is_empty());
-            (base.len(), dead)
+            (base.len(), dead, !writer.position().manifest.history.is_empty())
         };
-        if count > 1 || dead {
-            self.compact_leased(disk, 0..count)?;
+        if count > 1 || dead || (past && forget.is_some()) {
+            self.compact_leased(disk, 0..count, forget)?;
         }
         Ok(())
     }
 
-    /// Compacts and drops the previous generation, so that no file holds what was deleted.
-    pub(super) fn purge_now(&self) -> Result<()> {
-        let Some(disk) = &self.disk else { return self.compact_memory() };
+    /// Compacts without any version of a concept and drops the previous generation, so that no file
+    /// holds anything of it.
+    pub(super) fn purge_now(&self, id: &str) -> Result<()> {
+        let Some(disk) = &self.disk else { return self.compact_memory(Some(id)) };
         // One lease for all: a flush elsewhere in between would publish what this does not know of.
         let _lease = self.lease(disk)?;
-        self.compact_all(disk)?;
+        self.compact_all(disk, Some(id))?;
         let manifest = self.manifest();
         disk.remove_unneeded(&manifest, None);
         disk.check_removed(&manifest)
@@ -72,7 +75,13 @@ impl Shared {
         base.iter().position(mostly_dead).map(|at| at..at + 1)
     }
 
-    pub(super) fn compact_leased(&self, disk: &Disk, run: std::ops::Range<usize>) -> Result<()> {
+    /// Merges a run of segments; leaves out of the past what is to be forgotten.
+    pub(super) fn compact_leased(
+        &self,
+        disk: &Disk,
+        run: std::ops::Range<usize>,
+        forget: Option<&str>,
+    ) -> Result<()> {
         let (base, previous, state) = {
             let writer = self.writer();
             let position = writer.position();
@@ -92,20 +101,20 @@ impl Shared {
             manifest.segments.drain(run.clone());
             None
         };
+        let floor = state.history.floor(now(), state.epoch)?;
+        if floor.lsn <= manifest.lsn {
+            manifest.history_start = floor;
+        }
+        let left_out = LeftOut { parts: inputs, merged: merged.as_deref(), epoch: previous.lsn };
+        let history = disk.write_history(&state, left_out, &mut manifest, forget)?;
         publish(disk, &manifest)?;
 
         let mut writer = self.writer();
         let current = self.state.load_full();
-        let replacement = merged.clone().map(Part::new);
-        self.replace(
-            disk,
-            &mut writer,
-            &current,
-            &base,
-            run.clone(),
-            replacement.clone(),
-            &manifest,
-        )?;
+        let replacement = merged.map(Part::new);
+        let (range, part) = (run.clone(), replacement.clone());
+        let new = Replacement { range, part, manifest: &manifest, history };
+        self.replace(disk, &mut writer, &current, &base, new)?;
         let position = writer.position_mut();
         if position.manifest.generation == manifest.generation {
             position.base.splice(run, replacement);
@@ -115,10 +124,11 @@ impl Shared {
         Ok(())
     }
 
-    fn compact_memory(&self) -> Result<()> {
+    fn compact_memory(&self, forget: Option<&str>) -> Result<()> {
         let mut writer = self.writer();
         let mut state = State::clone(&self.state.load());
         state.merge_all()?;
+        state.prune_history(now(), forget)?;
         self.show(&mut writer, state);
         Ok(())
     }

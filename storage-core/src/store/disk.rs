@@ -12,7 +12,8 @@ use dashmap::DashMap;
 
 use crate::control::Control;
 use crate::fs::{Access, File, FileSystem};
-use crate::manifest::Manifest;
+use crate::history::{Era, History, HistoryFile};
+use crate::manifest::{HistoryEntry, Manifest};
 use crate::options::{OpenOptions, StoreConfig};
 use crate::segment::Segment;
 use crate::state::{Part, State, TypeTable};
@@ -144,7 +145,7 @@ impl Disk {
         }
         let mut disk = Self::attach(fs, dir, options)?;
         if !exists {
-            disk.create(&options.config)?;
+            disk.create(options)?;
         }
         disk.poisonings = disk.control.poisonings();
         let (mut position, mut state) = disk.load()?;
@@ -201,7 +202,7 @@ impl Disk {
     }
 
     /// Makes an empty store: its manifest comes last, so a crash leaves none or all of it.
-    fn create(&self, config: &StoreConfig) -> Result<()> {
+    fn create(&self, options: &OpenOptions) -> Result<()> {
         let _lock = self.write_lock()?;
         if !Manifest::list(&*self.fs, &self.dir)?.is_empty() {
             return Ok(()); // Another process was first.
@@ -226,8 +227,11 @@ impl Disk {
             next_number: 0,
             next_segment: 1,
             types: Vec::new(),
-            config: config.clone(),
+            config: options.config.clone(),
             segments: Vec::new(),
+            retention: options.retention.unwrap_or_default(),
+            history_start: Era::default(),
+            history: Vec::new(),
         };
         manifest.publish(&*self.fs, &self.dir)?;
         self.control.set_newest_lsn(0);
@@ -416,11 +420,12 @@ impl Disk {
                 None => Part::new(segment),
                 Some(lsn) => {
                     let dead = Tombstones::read(&*self.fs, &self.dir, &store, entry.id, lsn)?;
-                    Part::with_dead(segment, &dead.rows, dead.edges)?
+                    Part::with_tombstones(segment, dead)?
                 }
             };
             state.parts.push(part);
         }
+        state.history = self.open_history(&manifest, &store)?;
         let log = self.open_log(manifest.log, store)?.ok_or_else(|| {
             let path = wal::log_path(&self.dir, manifest.log);
             Error::corrupt(&path, 0, "a log's header", "none")
@@ -429,6 +434,30 @@ impl Disk {
         let mut position = Position { manifest, base, log, discarded_bytes: 0, adrift: false };
         let state = self.follow_chain(&mut position, state)?;
         Ok((position, state))
+    }
+
+    fn open_history(&self, manifest: &Manifest, store: &[u8; 16]) -> Result<History> {
+        let mut files = Vec::with_capacity(manifest.history.len());
+        for entry in &manifest.history {
+            files.push(Arc::new(self.history_file(entry, store)?));
+        }
+        let (retention, start) = (manifest.retention, manifest.history_start);
+        Ok(History { retention, start, files, ..History::default() })
+    }
+
+    /// Opens a history file that a manifest names.
+    pub(super) fn history_file(
+        &self,
+        entry: &HistoryEntry,
+        store: &[u8; 16],
+    ) -> Result<HistoryFile> {
+        let file = HistoryFile::open(&*self.fs, &self.dir, store, entry.id)?;
+        if file.byte_len() as u64 != entry.bytes {
+            let expected = format!("a file of {} bytes", entry.bytes);
+            let found = format!("{} bytes", file.byte_len());
+            return Err(Error::corrupt(file.path(), 88, expected, found));
+        }
+        Ok(file)
     }
 
     fn highest_segment(&self) -> Result<Option<u64>> {

@@ -3,13 +3,17 @@
 //! Invariant: only rows that were dead at the manifest's own LSN are left out of a segment, so a deletion
 //! that power loss takes back takes nothing with it; what died since is carried over in memory.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::commit::now;
 use super::disk::{Disk, header, segment_path};
 use super::{Shared, Writer};
+use crate::history::{HistoryFile, LeftOut, Subject};
 use crate::manifest::{Manifest, SegmentEntry, replace_leftover};
+use crate::operation::EdgeKey;
 use crate::segment::{Beneath, Identity, MergeInput, MergeTarget, Segment, merge};
-use crate::state::{Part, State};
+use crate::state::{Ending, Part, State};
 use crate::tombstones::Tombstones;
 use crate::wal::{self, Log};
 use crate::{Error, Result};
@@ -87,6 +91,9 @@ impl Shared {
         manifest.types = state.types.names().map(ToString::to_string).collect();
         manifest.config = (*state.config).clone();
 
+        manifest.retention = state.history.retention;
+        manifest.history_start = state.history.floor(now(), state.epoch)?;
+
         let memory = &state.parts[begun.files..];
         let merged = match memory {
             [] => None,
@@ -98,10 +105,7 @@ impl Shared {
             if part.dead_rows.len() != before.dead_rows.len()
                 || part.dead_edges.len() != before.dead_edges.len()
             {
-                let dead = Tombstones {
-                    rows: (*part.dead_rows).clone(),
-                    edges: (*part.dead_edges).clone(),
-                };
+                let dead = Tombstones::of(part, manifest.history_start.lsn);
                 let id = part.segment.id();
                 dead.write(&*disk.fs, &disk.dir, &state.store, id, manifest.lsn)?;
                 manifest.segments[at].tombstones = Some(manifest.lsn);
@@ -109,13 +113,16 @@ impl Shared {
             base.push(part.clone());
         }
         base.extend(merged.clone().map(Part::new));
+        let left_out = LeftOut { parts: memory, merged: merged.as_deref(), epoch: state.epoch };
+        let history = disk.write_history(state, left_out, &mut manifest, None)?;
         publish(disk, &manifest)?;
 
         let mut writer = self.writer();
         let current = self.state.load_full();
         let replaced = begun.files..state.parts.len();
         let replacement = merged.map(Part::new);
-        self.replace(disk, &mut writer, &current, &state.parts, replaced, replacement, &manifest)?;
+        let new = Replacement { range: replaced, part: replacement, manifest: &manifest, history };
+        self.replace(disk, &mut writer, &current, &state.parts, new)?;
         let position = writer.position_mut();
         if position.manifest.generation == manifest.generation {
             position.base = base;
@@ -126,17 +133,15 @@ impl Shared {
     }
 
     /// Puts a merged part in the place of those it was made of, and what died since dead in it.
-    #[expect(clippy::too_many_arguments, reason = "the two ends of one swap, named one by one")]
     pub(super) fn replace(
         &self,
         disk: &Disk,
         writer: &mut Writer,
         current: &State,
         before: &[Part],
-        range: std::ops::Range<usize>,
-        replacement: Option<Part>,
-        manifest: &Manifest,
+        new: Replacement<'_>,
     ) -> Result<()> {
+        let Replacement { range, mut part, manifest, history } = new;
         let same = current.parts.len() >= range.end
             && before[..range.end]
                 .iter()
@@ -144,13 +149,11 @@ impl Shared {
                 .all(|(a, b)| Arc::ptr_eq(&a.segment, &b.segment));
         let next = if same {
             let mut next = State::clone(current);
-            let mut replacement = replacement;
-            if let Some(part) = &mut replacement {
-                for at in range.clone() {
-                    carry_deaths(&before[at], &current.parts[at], part)?;
-                }
+            if let Some(part) = &mut part {
+                carry_deaths(&before[range.clone()], &current.parts[range.clone()], part)?;
             }
-            next.parts.splice(range, replacement);
+            next.parts.splice(range, part);
+            next.history = current.history.flushed(manifest.lsn, history, manifest.history_start);
             let position = writer.position_mut();
             position.manifest = manifest.clone();
             next
@@ -274,29 +277,63 @@ pub(super) fn publish(disk: &Disk, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// Marks dead in `merged` what died in a part after the merge had read it.
-fn carry_deaths(then: &Part, now: &Part, merged: &mut Part) -> Result<()> {
-    if now.dead_rows.len() > then.dead_rows.len() {
-        let numbers = now.segment.numbers()?;
-        for row in &*now.dead_rows - &*then.dead_rows {
-            if let Some(row) = merged.segment.row_of(numbers[row as usize])? {
-                merged.kill_row(row)?;
+/// What takes the place of some parts.
+pub(super) struct Replacement<'a> {
+    pub(super) range: std::ops::Range<usize>,
+    pub(super) part: Option<Part>,
+    pub(super) manifest: &'a Manifest,
+    pub(super) history: Vec<Arc<HistoryFile>>,
+}
+
+/// Marks dead in `merged` what died in the parts after the merge had read them.
+fn carry_deaths(then: &[Part], now: &[Part], merged: &mut Part) -> Result<()> {
+    let mut ended: Vec<(u64, Subject)> = Vec::new();
+    for (then, now) in then.iter().zip(now) {
+        let rows = &*now.dead_rows - &*then.dead_rows;
+        let edges = &*now.dead_edges - &*then.dead_edges;
+        // Since when, where that is kept.
+        let (mut row_ends, mut edge_ends) = (HashMap::new(), HashMap::new());
+        for deaths in now.deaths.iter() {
+            if row_ends.len() as u64 == rows.len() && edge_ends.len() as u64 == edges.len() {
+                break;
+            }
+            let of = |ordinal: &u32| (*ordinal, deaths.lsn);
+            row_ends.extend(deaths.rows.iter().filter(|row| rows.contains(**row)).map(of));
+            edge_ends.extend(deaths.edges.iter().filter(|edge| edges.contains(**edge)).map(of));
+        }
+        if !rows.is_empty() {
+            let numbers = now.segment.numbers()?;
+            ended.extend(rows.iter().map(|row| {
+                let lsn = row_ends.get(&row).copied().unwrap_or(0);
+                (lsn, Subject::Concept(numbers[row as usize]))
+            }));
+        }
+        if !edges.is_empty()
+            && let Some(graph) = now.segment.graph()?
+        {
+            for edge in edges.iter().filter_map(|edge| graph.edge(edge)) {
+                let lsn = edge_ends.get(&edge.id).copied().unwrap_or(0);
+                let key =
+                    EdgeKey { source: edge.source, target: edge.target, type_id: edge.type_id };
+                ended.push((lsn, Subject::Association(key)));
             }
         }
     }
-    if now.dead_edges.len() > then.dead_edges.len()
-        && let Some(graph) = now.segment.graph()?
-    {
-        for edge in &*now.dead_edges - &*then.dead_edges {
-            let found = graph.edge(edge).map(|edge| crate::operation::EdgeKey {
-                source: edge.source,
-                target: edge.target,
-                type_id: edge.type_id,
-            });
-            let found = found.map(|key| merged.segment.find_edge(key)).transpose()?.flatten();
-            if let Some(edge) = found {
-                merged.kill_edge(edge);
+    ended.sort_unstable();
+    for (lsn, subject) in ended {
+        let by = Ending { lsn, is_kept: lsn > 0 };
+        match subject {
+            Subject::Concept(number) => {
+                if let Some(row) = merged.segment.row_of(number)? {
+                    merged.end_row(row, by)?;
+                }
             }
+            Subject::Association(key) => {
+                if let Some(edge) = merged.segment.find_edge(key)? {
+                    merged.end_edge(edge, by);
+                }
+            }
+            Subject::Access(_) => unreachable!("access entries are replaced, not ended"),
         }
     }
     Ok(())

@@ -226,7 +226,7 @@ impl Shared {
         self.flush_leased(disk)?;
         while !self.is_closed() {
             let Some(run) = self.choose_compaction() else { break };
-            self.compact_leased(disk, run)?;
+            self.compact_leased(disk, run, None)?;
         }
         Ok(true)
     }

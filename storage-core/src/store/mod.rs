@@ -7,11 +7,13 @@ mod commit;
 mod compaction;
 mod disk;
 mod flush;
+mod history;
 mod maintenance;
 mod recovery;
 mod snapshot;
 mod stats;
 mod transaction;
+mod undo;
 mod write;
 
 use std::fmt;
@@ -22,11 +24,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use crate::fs::{FileSystem, OsFileSystem};
-use crate::options::{OpenOptions, StoreConfig};
+use crate::options::{OpenOptions, Retention, StoreConfig};
 use crate::state::State;
 use crate::{Error, Result};
 use commit::Changes;
 use disk::{Disk, Position};
+pub use history::AsOf;
 use maintenance::Maintenance;
 pub use snapshot::Snapshot;
 pub use stats::{StoreStats, VerifyReport};
@@ -130,7 +133,17 @@ impl GraphStore {
         if options.exclusive {
             disk.keep_write_lock()?;
         }
-        Ok(Self::start(Some(disk), writer, state, options))
+        let stored = state.history.retention;
+        let asked = options.retention.unwrap_or(stored);
+        if options.read_only && asked != stored {
+            let (stored, given) = (format!("{stored:?}"), format!("{asked:?}"));
+            return Err(Error::OptionMismatch { name: "retention", stored, given });
+        }
+        let store = Self::start(Some(disk), writer, state, options);
+        if asked != stored {
+            store.shared.set_retention(asked)?;
+        }
+        Ok(store)
     }
 
     /// Makes a store in memory: all of a store but files.
@@ -138,8 +151,17 @@ impl GraphStore {
     /// # Errors
     /// [`Error::InvalidArgument`] for options out of their range.
     pub fn in_memory(config: StoreConfig) -> Result<Self> {
-        let state = State::empty(disk::random_bytes(), Arc::new(config.clone()))?;
-        let options = OpenOptions { config, background: false, ..OpenOptions::default() };
+        Self::in_memory_with(OpenOptions { config, ..OpenOptions::default() })
+    }
+
+    /// As [`GraphStore::in_memory`], with all options that mean anything without files.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn in_memory_with(options: OpenOptions) -> Result<Self> {
+        let mut state = State::empty(disk::random_bytes(), Arc::new(options.config.clone()))?;
+        state.history.retention = options.retention.unwrap_or_default();
+        let options = OpenOptions { background: false, ..options };
         Ok(Self::start(None, Writer::new(None, 0), state, options))
     }
 
@@ -219,6 +241,48 @@ impl GraphStore {
     /// with.
     pub fn snapshot(&self) -> Result<Snapshot> {
         Ok(Snapshot::new(self.shared.newest_state()?))
+    }
+
+    /// The store as it was at a moment of the past that the retention keeps: vectors, words, associations
+    /// and all the rest of one state, words scored with the statistics of that state.
+    ///
+    /// # Errors
+    /// [`Error::BeyondRetention`] for a moment that is not kept; [`Error::InvalidArgument`] for an epoch
+    /// that is yet to come, and for a time that is NaN; as [`GraphStore::snapshot`].
+    ///
+    /// # Complexity
+    /// Linear in what was written since, and in what history files hold from before: read several things
+    /// from one snapshot.
+    pub fn snapshot_as_of(&self, moment: AsOf) -> Result<Snapshot> {
+        Ok(Snapshot::new(self.shared.state_as_of(moment)?))
+    }
+
+    /// How long the past is kept.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        self.shared.state.load().history.retention
+    }
+
+    /// Keeps the past for another time from now on, in this handle and all others.
+    ///
+    /// # Errors
+    /// As [`GraphStore::flush`].
+    pub fn set_retention(&self, retention: Retention) -> Result<()> {
+        self.shared.check_usable()?;
+        self.shared.set_retention(retention)
+    }
+
+    /// Takes the last transaction back by another one, which survives power loss once this returns;
+    /// returns that one's number. Taking this one back restores what it took back.
+    ///
+    /// With an `expected` number it is taken back only if that is still the last.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when another transaction is the last; [`Error::BeyondRetention`] when the
+    /// store does not keep what was before; as for all writes.
+    pub fn undo(&self, expected: Option<u64>) -> Result<u64> {
+        self.shared.check_usable()?;
+        self.shared.undo(expected)
     }
 
     /// Begins a transaction; see [`Transaction`].

@@ -36,6 +36,12 @@ pub struct StoreStats {
     pub discarded_bytes: u64,
     /// The newest manifest's generation.
     pub generation: u64,
+    /// The oldest epoch that can be read; the newest one where the past is not kept.
+    pub oldest_epoch: u64,
+    /// Files that keep the past.
+    pub history_files: u64,
+    /// Bytes of these.
+    pub history_bytes: u64,
     /// Why the last flush or compaction failed, if it did.
     pub maintenance_error: Option<String>,
 }
@@ -81,6 +87,9 @@ impl Shared {
             last_commit: state.commit_time,
             association_types: state.types.len() as u64,
             maintenance_error: self.maintenance.last_error(),
+            oldest_epoch: state.oldest_epoch(),
+            history_files: state.history.files.len() as u64,
+            history_bytes: state.history.file_bytes(),
             ..StoreStats::default()
         };
         for part in &state.parts {
@@ -114,6 +123,7 @@ impl Shared {
         }
         let read: Vec<u64> = state.parts.iter().map(|part| part.segment.id()).collect();
         let generations = Manifest::list(&*disk.fs, &disk.dir)?;
+        let mut seen = std::collections::BTreeSet::new();
         // Those before the previous one are on their way out, and so are the files that they name.
         for (at, &generation) in generations.iter().take(2).enumerate() {
             report.files += 1;
@@ -124,6 +134,17 @@ impl Shared {
                     continue;
                 }
             };
+            for entry in &manifest.history {
+                if !seen.insert(entry.id) {
+                    continue;
+                }
+                report.files += 1;
+                report.bytes += entry.bytes;
+                let file = disk.history_file(entry, &state.store);
+                if let Err(error) = file.and_then(|file| file.verify()) {
+                    report.note(error, at == 0);
+                }
+            }
             for entry in &manifest.segments {
                 if let Some(lsn) = entry.tombstones {
                     report.files += 1;

@@ -330,6 +330,7 @@ impl Resolver<'_> {
                     strength: strength.unwrap_or(concept.strength),
                     access_count: concept.access_count.saturating_add(1),
                     last_accessed: now,
+                    lsn: 0,
                 }));
                 Ok(())
             }

@@ -7,7 +7,8 @@ pub(crate) mod child;
 use std::collections::{BTreeMap, BTreeSet};
 
 use storage_core::{
-    Association, Concept, ConceptPatch, Direction, Filter, GraphStore, OpenOptions, StoreConfig,
+    Association, Concept, ConceptPatch, Direction, Filter, GraphStore, OpenOptions, Snapshot,
+    StoreConfig,
 };
 
 pub(crate) const DIM: usize = 8;
@@ -220,8 +221,12 @@ impl Model {
 
     /// Reads all of a store, in ways that cross-check its indexes.
     pub(crate) fn read(store: &GraphStore) -> storage_core::Result<Self> {
+        Self::read_snapshot(&store.snapshot()?)
+    }
+
+    /// Reads all of one state.
+    pub(crate) fn read_snapshot(snapshot: &Snapshot) -> storage_core::Result<Self> {
         let mut model = Self::default();
-        let snapshot = store.snapshot()?;
         for id in snapshot.concept_ids(None, usize::MAX)? {
             let concept = snapshot.concept(&id)?.expect("a listed concept is there");
             assert_eq!(snapshot.vector(&id)?, concept.vector);
@@ -245,13 +250,17 @@ impl Model {
 
     /// Compares every index of a store with brute force over the model.
     pub(crate) fn check(&self, store: &GraphStore) {
-        let read = Self::read(store).expect("a sound store reads");
+        self.check_snapshot(&store.snapshot().expect("a sound store has a state"));
+    }
+
+    /// Compares every index of one state with brute force over the model.
+    pub(crate) fn check_snapshot(&self, store: &Snapshot) {
+        let read = Self::read_snapshot(store).expect("a sound store reads");
         assert_eq!(&read, self);
-        let stats = store.stats().expect("a sound store has stats");
-        assert_eq!(stats.total_concepts as usize, self.concepts.len());
-        assert_eq!(stats.total_edges as usize, self.edges.len());
+        assert_eq!(store.concept_count() as usize, self.concepts.len());
+        assert_eq!(store.association_count() as usize, self.edges.len());
         let with_vector = self.concepts.values().filter(|c| c.vector.is_some()).count();
-        assert_eq!(stats.total_vectors as usize, with_vector);
+        assert_eq!(store.vector_count() as usize, with_vector);
         for id in self.concepts.keys() {
             let ends = |of: usize| -> BTreeSet<&String> {
                 let key =
