@@ -12,7 +12,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyIterator, PyString, PyType};
-use storage_core::Direction;
+use storage_core::{Direction, Retention};
 
 use crate::errors::{invalid, is_callers, wrong_type};
 
@@ -95,12 +95,14 @@ pub(crate) mod name {
         metric "metric",
         min_confidence "min_confidence",
         operator "operator",
+        retention "retention",
         source "source",
         source_id "source_id",
         start "start",
         strength "strength",
         target_id "target_id",
         text "text",
+        time "time",
         vector_storage "vector_storage",
         weight "weight",
     }
@@ -284,6 +286,54 @@ impl<'a, 'py> Read<'a, 'py> for Number {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+fn timedelta_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "datetime", "timedelta")
+}
+
+/// How long the past is kept: seconds or a `timedelta`, 0 for not at all, infinity for ever.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept(pub(crate) Retention);
+
+impl<'py> FromPyObject<'_, 'py> for Kept {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Self::read(given, "retention")
+    }
+}
+
+impl<'a, 'py> Read<'a, 'py> for Kept {
+    fn read(given: Borrowed<'a, 'py, PyAny>, name: &str) -> PyResult<Self> {
+        let py = given.py();
+        let seconds = if given.is_instance(timedelta_class(py)?)? {
+            given.call_method0("total_seconds")?.extract::<f64>()
+        } else if given.is_instance_of::<PyBool>() {
+            return Err(wrong_type(name, "seconds or a timedelta", &given));
+        } else {
+            given.extract::<f64>()
+        };
+        match seconds {
+            Ok(f64::INFINITY) => Ok(Self(Retention::Forever)),
+            Ok(0.0) => Ok(Self(Retention::None)),
+            Ok(seconds) => duration(py, name, seconds, 1.0).map(Retention::For).map(Self),
+            Err(error) if error.is_instance_of::<PyTypeError>(py) && !is_callers(py, &error) => {
+                Err(wrong_type(name, "seconds or a timedelta", &given))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// As it was given: seconds.
+pub(crate) fn seconds_of(retention: Retention) -> f64 {
+    match retention {
+        Retention::None => 0.0,
+        Retention::For(kept) => kept.as_secs_f64(),
+        Retention::Forever => f64::INFINITY,
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) enum Kind {
     ReadOnly,
     StoreClosed,
     Forked,
+    BeyondRetention,
     TransactionTooLarge,
     StoreIo,
 }
@@ -52,7 +53,7 @@ const fn class(name: &'static str, doc: &'static str) -> Class {
 }
 
 /// In the order of [`Kind`]; a class stands after its base.
-const CLASSES: [Class; 18] = [
+const CLASSES: [Class; 19] = [
     class(
         "SutraError",
         "The base of all errors of a store.\n\n`retryable` says whether the same call may succeed \
@@ -146,6 +147,14 @@ const CLASSES: [Class; 18] = [
         ..class(
             "ForkedError",
             "The store was opened by process `opened_by`, and came here by fork.",
+        )
+    },
+    Class {
+        builtin: Some("LookupError"),
+        attributes: &["asked", "oldest"],
+        ..class(
+            "BeyondRetentionError",
+            "The store does not keep the epoch `asked`; the oldest that it keeps is `oldest`.",
         )
     },
     Class {
@@ -413,6 +422,11 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr 
             Raised::new(py, Kind::TransactionTooLarge, &message)
                 .with("size", *bytes)
                 .with("max_size", *max)
+        }
+        Error::BeyondRetention { asked, oldest, .. } => {
+            Raised::new(py, Kind::BeyondRetention, &message)
+                .with("asked", *asked)
+                .with("oldest", *oldest)
         }
         Error::Full { .. } => Raised::new(py, Kind::StoreFull, &message),
         Error::Forked { opened_by } => {

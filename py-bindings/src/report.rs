@@ -25,6 +25,9 @@ pub(crate) fn stats_dict<'py>(py: Python<'py>, stats: &StoreStats) -> PyResult<B
         ("dead_rows", stats.dead_rows),
         ("discarded_bytes", stats.discarded_bytes),
         ("generation", stats.generation),
+        ("oldest_epoch", stats.oldest_epoch),
+        ("history_files", stats.history_files),
+        ("history_bytes", stats.history_bytes),
     ] {
         dict.set_item(name, value)?;
     }

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use storage_core::{Durability, Metric, OpenOptions, StoreConfig, VectorStorage};
+use storage_core::{AsOf, Durability, Metric, OpenOptions, StoreConfig, VectorStorage};
 
-use crate::arguments::{Arg, Count, Number, Text, Time, duration, name, one_of, texts};
+use crate::arguments::{
+    Arg, Count, Kept, Number, Text, Time, duration, name, one_of, seconds_of, texts,
+};
 use crate::association::association_of;
 use crate::columns::{AssociationColumns, ConceptColumns};
 use crate::concept::{concept_of, patch_of};
@@ -43,7 +45,9 @@ use crate::vectors::{Owner, vector, vectors_of};
 ///     use_compression: Whether contents of 256 bytes and more are compressed (LZ4) where that
 ///         saves an eighth. Attributes, sources and categories are stored as they are.
 ///     analyzer: Of the word index: "english" or "simple".
-///     retention: None, the only choice: no history is kept yet.
+///     retention: Seconds, or a timedelta, for which states of the past can be read: 0 keeps nothing,
+///         `math.inf` everything. It is the store's: a change holds for all handles from then on.
+///         None: as the store has it, which is 0 at first.
 #[pyclass(extends = Reader, frozen, module = "sutra_storage")]
 pub(crate) struct GraphStore {
     store: Arc<storage_core::GraphStore>,
@@ -103,11 +107,8 @@ impl GraphStore {
         vector_storage: Arg<Text<'_>, name::vector_storage>,
         use_compression: bool,
         analyzer: Arg<Text<'_>, name::analyzer>,
-        retention: Option<&Bound<'_, PyAny>>,
+        retention: Option<Arg<Kept, name::retention>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        if retention.is_some() {
-            return Err(invalid(py, "retention must be None: no history is kept yet"));
-        }
         let interval = duration(py, "interval_ms", interval_ms, 1e-3)?;
         let config = StoreConfig {
             vector_dimension: vector_dimension.get(py, "vector_dimension")?,
@@ -137,11 +138,12 @@ impl GraphStore {
             exclusive,
             timeout: duration(py, "timeout", timeout, 1.0)?,
             durability: durability_of(py, durability.0, interval)?,
+            retention: retention.map(|kept| kept.0),
             ..OpenOptions::default()
         };
         let opened = py.detach(|| {
             if path.as_os_str() == ":memory:" {
-                storage_core::GraphStore::in_memory(options.config)
+                storage_core::GraphStore::in_memory_with(options)
             } else {
                 storage_core::GraphStore::open(&path, options)
             }
@@ -336,7 +338,8 @@ impl GraphStore {
 
     /// Delete a concept, and rewrite the files so that none holds anything of it.
     ///
-    /// Takes as long as a compaction. Returns whether it was there.
+    /// No earlier state has it any more, either. Takes as long as a compaction. Returns whether it was
+    /// there.
     fn erase(&self, py: Python<'_>, concept_id: Arg<Text<'_>, name::concept_id>) -> PyResult<bool> {
         self.run(py, |store| store.erase(concept_id.0))
     }
@@ -487,11 +490,70 @@ impl GraphStore {
         Transaction::begin(py, &self.store, durability_of(py, durability.0, self.interval)?)
     }
 
-    /// Take a snapshot: the state as of now, to be read at leisure.
-    fn snapshot(slf: &Bound<'_, Self>) -> PyResult<Py<Snapshot>> {
+    /// Take a snapshot: the state as of now, or of a moment that the retention keeps.
+    ///
+    /// Making one of the past takes time in proportion to what was written since: read several things
+    /// from one.
+    ///
+    /// Args:
+    ///     epoch: Right after the transaction of this number.
+    ///     time: After the last transaction committed by then: seconds since the Unix epoch, or an
+    ///         aware datetime.
+    ///
+    /// Raises:
+    ///     BeyondRetentionError: The store does not keep that moment.
+    #[pyo3(signature = (*, epoch=None, time=None))]
+    fn snapshot(
+        slf: &Bound<'_, Self>,
+        epoch: Option<Count<'_, '_>>,
+        time: Option<Arg<Time, name::time>>,
+    ) -> PyResult<Py<Snapshot>> {
         let py = slf.py();
-        let snapshot = slf.get().run(py, storage_core::GraphStore::snapshot)?;
+        let epoch = epoch.map(|epoch| epoch.get_u64(py, "epoch")).transpose()?;
+        let moment = match (epoch, time) {
+            (None, None) => None,
+            (Some(epoch), None) => Some(AsOf::Epoch(epoch)),
+            (None, Some(time)) => Some(AsOf::Time(time.0)),
+            (Some(_), Some(_)) => {
+                return Err(invalid(py, "give epoch or time, not both"));
+            }
+        };
+        let snapshot = slf.get().run(py, |store| match moment {
+            None => store.snapshot(),
+            Some(moment) => store.snapshot_as_of(moment),
+        })?;
         Snapshot::new(py, slf.as_super().get().fixed(snapshot))
+    }
+
+    /// Take the last transaction back by another one, which is durable; return that one's number.
+    ///
+    /// Needs a retention that keeps the state before. Taking the new transaction back restores what
+    /// it took back.
+    ///
+    /// Args:
+    ///     expected: Only if this is still the last transaction's number.
+    ///
+    /// Raises:
+    ///     ConflictError: Another transaction is the last.
+    ///     BeyondRetentionError: The store does not keep what was before.
+    #[pyo3(signature = (expected=None))]
+    fn undo(&self, py: Python<'_>, expected: Option<Count<'_, '_>>) -> PyResult<u64> {
+        let expected = expected.map(|number| number.get_u64(py, "expected")).transpose()?;
+        self.run(py, |store| store.undo(expected))
+    }
+
+    /// Seconds for which states of the past can be read; `math.inf`: all since it was set.
+    #[getter]
+    fn retention(&self) -> f64 {
+        seconds_of(self.store.retention())
+    }
+
+    /// Keep the past for another time from now on, in all handles.
+    ///
+    /// Args:
+    ///     retention: Seconds, or a timedelta; 0 keeps nothing, `math.inf` everything from now on.
+    fn set_retention(&self, py: Python<'_>, retention: Arg<Kept, name::retention>) -> PyResult<()> {
+        self.run(py, |store| store.set_retention(retention.0))
     }
 
     /// Return what the store holds and how it is doing, by name.

@@ -200,7 +200,7 @@ mod tests {
             types: vec!["is a".into()],
             config: StoreConfig::default(),
             segments: vec![SegmentEntry { id: 1, tombstones: Some(9), bytes: 100 }],
-            retention: Retention::For(std::time::Duration::from_secs(60)),
+            retention: Retention::For(std::time::Duration::from_mins(1)),
             history_start: Era { lsn: 4, time: 1.25 },
             history: vec![HistoryEntry { id: 2, bytes: 200 }],
         }

@@ -79,7 +79,9 @@ impl Tombstones {
             put_varint(&mut bytes, deaths.lsn);
             for ordinals in [&deaths.rows, &deaths.edges] {
                 put_varint(&mut bytes, ordinals.len() as u64);
-                ordinals.iter().for_each(|&ordinal| put_varint(&mut bytes, u64::from(ordinal)));
+                for &ordinal in ordinals {
+                    put_varint(&mut bytes, u64::from(ordinal));
+                }
             }
         }
         let crc = crc32c::crc32c(&bytes);

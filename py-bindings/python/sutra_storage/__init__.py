@@ -27,6 +27,7 @@ Errors have one base, `SutraError`, and a class for each thing that a caller can
 """
 
 from sutra_storage._native import (
+    BeyondRetentionError,
     ConceptIds,
     ConceptNotFoundError,
     ConflictError,
@@ -63,6 +64,7 @@ from sutra_storage._native import (
 )
 
 __all__ = [
+    "BeyondRetentionError",
     "ConceptIds",
     "ConceptNotFoundError",
     "ConflictError",

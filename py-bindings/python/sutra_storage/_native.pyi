@@ -8,7 +8,7 @@ Its docstrings are those of the module itself: a test compares them.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
 from typing import (
@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "BeyondRetentionError",
     "ConceptIds",
     "ConceptNotFoundError",
     "ConflictError",
@@ -112,6 +113,9 @@ class _Stats(TypedDict):
     dead_rows: int
     discarded_bytes: int
     generation: int
+    oldest_epoch: int
+    history_files: int
+    history_bytes: int
     last_commit: float
     maintenance_error: str | None
 
@@ -182,6 +186,12 @@ class OptionMismatchError(SutraError, ValueError):
 
 class StoreFullError(SutraError):
     """The store has used up its numbers."""
+
+class BeyondRetentionError(SutraError, LookupError):
+    """The store does not keep the epoch `asked`; the oldest that it keeps is `oldest`."""
+
+    asked: int | None
+    oldest: int | None
 
 class PoisonedError(SutraError):
     """A sync failed, so the store takes no writes until it is opened anew."""
@@ -775,7 +785,9 @@ class GraphStore(Reader):
         use_compression: Whether contents of 256 bytes and more are compressed (LZ4) where that
             saves an eighth. Attributes, sources and categories are stored as they are.
         analyzer: Of the word index: "english" or "simple".
-        retention: None, the only choice: no history is kept yet.
+        retention: Seconds, or a timedelta, for which states of the past can be read: 0 keeps nothing,
+            `math.inf` everything. It is the store's: a change holds for all handles from then on.
+            None: as the store has it, which is 0 at first.
     """
 
     def __new__(
@@ -793,7 +805,7 @@ class GraphStore(Reader):
         vector_storage: Literal["f32", "f16"] = "f32",
         use_compression: bool = True,
         analyzer: Literal["english", "simple"] = "english",
-        retention: None = None,
+        retention: float | timedelta | None = None,
     ) -> Self: ...
     def add_vector(self, concept_id: str, embedding: ArrayLike) -> int:
         """Set a concept's vector; makes a bare concept when there is none of this id.
@@ -892,7 +904,8 @@ class GraphStore(Reader):
     def erase(self, concept_id: str) -> bool:
         """Delete a concept, and rewrite the files so that none holds anything of it.
 
-        Takes as long as a compaction. Returns whether it was there.
+        No earlier state has it any more, either. Takes as long as a compaction. Returns whether it was
+        there.
         """
     def access(self, concept_id: str, strength: float | None = None) -> int:
         """Count an access to a concept; return the number of the transaction.
@@ -973,8 +986,44 @@ class GraphStore(Reader):
         Args:
             durability: What its commit promises: "sync", "interval" or "buffered".
         """
-    def snapshot(self) -> Snapshot:
-        """Take a snapshot: the state as of now, to be read at leisure."""
+    def snapshot(
+        self, *, epoch: int | None = None, time: _Time | None = None
+    ) -> Snapshot:
+        """Take a snapshot: the state as of now, or of a moment that the retention keeps.
+
+        Making one of the past takes time in proportion to what was written since: read several things
+        from one.
+
+        Args:
+            epoch: Right after the transaction of this number.
+            time: After the last transaction committed by then: seconds since the Unix epoch, or an
+                aware datetime.
+
+        Raises:
+            BeyondRetentionError: The store does not keep that moment.
+        """
+    def undo(self, expected: int | None = None) -> int:
+        """Take the last transaction back by another one, which is durable; return that one's number.
+
+        Needs a retention that keeps the state before. Taking the new transaction back restores what
+        it took back.
+
+        Args:
+            expected: Only if this is still the last transaction's number.
+
+        Raises:
+            ConflictError: Another transaction is the last.
+            BeyondRetentionError: The store does not keep what was before.
+        """
+    @property
+    def retention(self) -> float:
+        """Seconds for which states of the past can be read; `math.inf`: all since it was set."""
+    def set_retention(self, retention: float | timedelta) -> None:
+        """Keep the past for another time from now on, in all handles.
+
+        Args:
+            retention: Seconds, or a timedelta; 0 keeps nothing, `math.inf` everything from now on.
+        """
     def stats(self) -> _Stats:
         """Return what the store holds and how it is doing, by name."""
     def save(self) -> None:

@@ -114,12 +114,6 @@ impl HistoryFile {
         self.outline.commits.div_ceil(COMMITS_A_BLOCK)
     }
 
-    /// Where a block of commit times starts: all before it are full.
-    fn commit_block_start(&self, index: u64) -> usize {
-        let full = BLOCK_HEADER_BYTES + COMMITS_A_BLOCK as usize * 8;
-        HEADER_BYTES + index as usize * full
-    }
-
     /// When a transaction was committed; `None` when it is not in this file.
     pub(crate) fn commit_time(&self, lsn: u64) -> Result<Option<f64>> {
         let Some(at) = lsn.checked_sub(self.outline.first_commit) else { return Ok(None) };
@@ -127,7 +121,7 @@ impl HistoryFile {
             return Ok(None);
         }
         let (index, within) = (at / COMMITS_A_BLOCK, (at % COMMITS_A_BLOCK) as usize * 8);
-        let (bytes, _) = self.block(index, self.commit_block_start(index))?;
+        let (bytes, _) = self.block(index, commit_block_start(index))?;
         match bytes.get(within..within + 8) {
             Some(time) => Ok(Some(f64::from_bits(read_u64(time, 0)))),
             None => Err(self.bad_block(index, "a time for each commit")),
@@ -146,7 +140,7 @@ impl HistoryFile {
         let mut index = self.commit_blocks();
         let mut start = match index {
             0 => HEADER_BYTES,
-            _ => self.block(index - 1, self.commit_block_start(index - 1))?.1,
+            _ => self.block(index - 1, commit_block_start(index - 1))?.1,
         };
         let mut versions = 0;
         while versions < self.outline.versions {
@@ -173,7 +167,7 @@ impl HistoryFile {
     /// Compares every block with its checksum and decodes it.
     pub(crate) fn verify(&self) -> Result<()> {
         for index in 0..self.commit_blocks() {
-            let (bytes, _) = self.block(index, self.commit_block_start(index))?;
+            let (bytes, _) = self.block(index, commit_block_start(index))?;
             let left = self.outline.commits - index * COMMITS_A_BLOCK;
             if bytes.len() as u64 != left.min(COMMITS_A_BLOCK) * 8 {
                 return Err(self.bad_block(index, "a time for each commit"));
@@ -181,6 +175,12 @@ impl HistoryFile {
         }
         self.for_each_version(|_| Ok(()))
     }
+}
+
+/// Where a block of commit times starts: all before it are full.
+fn commit_block_start(index: u64) -> usize {
+    let full = BLOCK_HEADER_BYTES + COMMITS_A_BLOCK as usize * 8;
+    HEADER_BYTES + index as usize * full
 }
 
 fn block_checksum(index: u64, bytes: &[u8]) -> u32 {

@@ -107,27 +107,7 @@ impl State {
                     }
                 }
                 Operation::DeleteConcept { number } => {
-                    changed.push(number);
-                    if number < fresh {
-                        self.end_concept(number, by)?;
-                        for part in &mut self.parts {
-                            part.end_edges_at(number, by, &mut changed)?;
-                        }
-                    }
-                    if let Some(old) = added.rows.remove(&number) {
-                        self.keep_row(number, &old, by);
-                    }
-                    if let Some(touch) = added.touches.remove(&number) {
-                        self.keep_touch(&touch, by);
-                    }
-                    added.edges.retain(|&key, edge| {
-                        let stays = key.source != number && key.target != number;
-                        if !stays {
-                            changed.extend([key.source, key.target]);
-                            self.keep_edge(key, edge, by);
-                        }
-                        stays
-                    });
+                    self.delete_concept(number, fresh, by, added, &mut changed)?;
                 }
                 Operation::DefineType { type_id, name } => {
                     if type_id as usize != self.types.len() {
@@ -173,6 +153,38 @@ impl State {
         changed.sort_unstable();
         changed.dedup();
         self.changed.push((frame.lsn, changed));
+        Ok(())
+    }
+
+    fn delete_concept(
+        &mut self,
+        number: u32,
+        fresh: u32,
+        by: Ending,
+        added: &mut Added<'_>,
+        changed: &mut Vec<u32>,
+    ) -> Result<()> {
+        changed.push(number);
+        if number < fresh {
+            self.end_concept(number, by)?;
+            for part in &mut self.parts {
+                part.end_edges_at(number, by, changed)?;
+            }
+        }
+        if let Some(old) = added.rows.remove(&number) {
+            self.keep_row(number, &old, by);
+        }
+        if let Some(touch) = added.touches.remove(&number) {
+            self.keep_touch(&touch, by);
+        }
+        added.edges.retain(|&key, edge| {
+            let stays = key.source != number && key.target != number;
+            if !stays {
+                changed.extend([key.source, key.target]);
+                self.keep_edge(key, edge, by);
+            }
+            stays
+        });
         Ok(())
     }
 
