@@ -525,7 +525,7 @@ impl GraphStore {
         Snapshot::new(py, slf.as_super().get().fixed(snapshot))
     }
 
-    /// Take the last transaction back by another one, which is durable; return that one's number.
+    /// Take the last transaction back by another, durable one; return that one's number.
     ///
     /// Needs a retention that keeps the state before. Taking the new transaction back restores what
     /// it took back.

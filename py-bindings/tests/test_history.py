@@ -5,7 +5,7 @@ Invariant: what each epoch held is noted as it is written, and compared after re
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 import time
 from typing import TYPE_CHECKING
@@ -56,7 +56,7 @@ def test_a_moment_by_time(tmp_path: Path) -> None:
         between = time.time()
         time.sleep(0.01)
         store.put_concept("a", "second")
-        aware = datetime.datetime.fromtimestamp(between, tz=datetime.UTC)
+        aware = dt.datetime.fromtimestamp(between, tz=dt.UTC)
         for moment in (between, aware):
             concept = store.snapshot(time=moment).get_concept("a")
             assert concept is not None
@@ -97,7 +97,7 @@ def test_what_is_not_kept_is_a_typed_error(tmp_path: Path) -> None:
         assert not raised.value.retryable
         with pytest.raises(BeyondRetentionError):
             store.undo()
-        store.set_retention(datetime.timedelta(hours=1))
+        store.set_retention(dt.timedelta(hours=1))
         assert store.retention == 3600
         store.put_concept("c")
         assert list(store.snapshot(epoch=2)) == ["a", "b"]

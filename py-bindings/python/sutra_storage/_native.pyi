@@ -785,8 +785,8 @@ class GraphStore(Reader):
         use_compression: Whether contents of 256 bytes and more are compressed (LZ4) where that
             saves an eighth. Attributes, sources and categories are stored as they are.
         analyzer: Of the word index: "english" or "simple".
-        retention: Seconds, or a timedelta, for which states of the past can be read: 0 keeps nothing,
-            `math.inf` everything. It is the store's: a change holds for all handles from then on.
+        retention: Seconds, or a timedelta, for which states of the past can be read: 0 keeps
+            nothing, `math.inf` everything. It is the store's: a change holds for all handles from then on.
             None: as the store has it, which is 0 at first.
     """
 
@@ -904,8 +904,8 @@ class GraphStore(Reader):
     def erase(self, concept_id: str) -> bool:
         """Delete a concept, and rewrite the files so that none holds anything of it.
 
-        No earlier state has it any more, either. Takes as long as a compaction. Returns whether it was
-        there.
+        No earlier state has it any more, either. Takes as long as a compaction. Returns whether it
+        was there.
         """
     def access(self, concept_id: str, strength: float | None = None) -> int:
         """Count an access to a concept; return the number of the transaction.
@@ -986,13 +986,11 @@ class GraphStore(Reader):
         Args:
             durability: What its commit promises: "sync", "interval" or "buffered".
         """
-    def snapshot(
-        self, *, epoch: int | None = None, time: _Time | None = None
-    ) -> Snapshot:
+    def snapshot(self, *, epoch: int | None = None, time: _Time | None = None) -> Snapshot:
         """Take a snapshot: the state as of now, or of a moment that the retention keeps.
 
-        Making one of the past takes time in proportion to what was written since: read several things
-        from one.
+        Making one of the past takes time in proportion to what was written since: read several
+        things from one.
 
         Args:
             epoch: Right after the transaction of this number.
@@ -1003,7 +1001,7 @@ class GraphStore(Reader):
             BeyondRetentionError: The store does not keep that moment.
         """
     def undo(self, expected: int | None = None) -> int:
-        """Take the last transaction back by another one, which is durable; return that one's number.
+        """Take the last transaction back by another, durable one; return that one's number.
 
         Needs a retention that keeps the state before. Taking the new transaction back restores what
         it took back.
