@@ -6,7 +6,7 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -277,10 +277,14 @@ fn history_files_stay_few() {
         let then = store.snapshot_as_of(AsOf::Epoch(epoch)).unwrap();
         assert_eq!(contents(&then, "a"), Some(format!("version {}", epoch - 1)));
     }
-    let on_disk = std::fs::read_dir(dir.path().join("seg")).unwrap();
-    let names = on_disk.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let files = names.filter(|name| name.ends_with(".his")).count();
+    let files = history_files(dir.path()).len();
     assert!(files <= 8, "{files} files: those that no manifest names are removed");
+}
+
+fn history_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir.join("seg")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|e| e == "his")).collect()
 }
 
 /// Every file of a store, by name.
@@ -367,12 +371,7 @@ fn a_damaged_history_file_is_found_and_harms_no_other_read() {
     }
     store.compact().unwrap();
     store.close().unwrap();
-    let seg = dir.path().join("seg");
-    let path = std::fs::read_dir(seg)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.extension().is_some_and(|e| e == "his"))
-        .unwrap();
+    let path = history_files(dir.path()).pop().unwrap();
     let whole = std::fs::read(&path).unwrap();
     for at in 128..whole.len() {
         let mut bytes = whole.clone();

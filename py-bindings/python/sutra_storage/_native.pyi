@@ -786,8 +786,8 @@ class GraphStore(Reader):
             saves an eighth. Attributes, sources and categories are stored as they are.
         analyzer: Of the word index: "english" or "simple".
         retention: Seconds, or a timedelta, for which states of the past can be read: 0 keeps
-            nothing, `math.inf` everything. It is the store's: a change holds for all handles from then on.
-            None: as the store has it, which is 0 at first.
+            nothing, `math.inf` everything. It is the store's: a change holds for all handles from
+            then on. None: as the store has it, which is 0 at first.
     """
 
     def __new__(
