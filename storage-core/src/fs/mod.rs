@@ -15,7 +15,7 @@ use std::path::Path;
 pub use byte_view::ByteView;
 pub(crate) use map::SharedPage;
 pub use os::OsFileSystem;
-pub use simulated::{Fault, FaultKind, SimulatedFileSystem};
+pub use simulated::{Fault, FaultKind, Moment, Outcome, SimulatedFileSystem, Unsynced};
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

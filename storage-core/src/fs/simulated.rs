@@ -4,6 +4,7 @@
 //! else is there, there in part, or not, as the seed has it. Two crashes of one state with one seed
 //! are equal.
 
+mod fate;
 mod node;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,9 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use self::node::{Node, Outcome};
+use self::fate::Fate;
+pub use self::fate::{Outcome, Unsynced};
+use self::node::Node;
 use super::{Access, ByteView, File, FileSystem, PageHandle};
 
 /// A simulated machine's file system. A clone is the same file system, as another process sees it.
@@ -80,6 +83,20 @@ struct World {
     operations: u64,
     faults: Vec<Fault>,
     handles: u64,
+    /// From which operation on copies are kept, and how many more.
+    recording: (u64, usize),
+    recorded: Vec<Moment>,
+    /// Where the last operation left off, if it wrote nothing but zeros.
+    zeros_until: Option<(Arc<Node>, u64)>,
+}
+
+/// The file system as it was before one operation.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// The operation that had not yet begun.
+    pub operation: u64,
+    /// A copy to be crashed: no lock, fault or shared page went with it.
+    pub fs: SimulatedFileSystem,
 }
 
 #[derive(Debug, Clone)]
@@ -97,6 +114,15 @@ impl Change {
         | Self::Rename(path, ..)
         | Self::Remove(path)) = self;
         path.parent().unwrap_or(Path::new(""))
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::CreateDirectory(path) => format!("mkdir {}", path.display()),
+            Self::Create(path, _) => format!("create {}", path.display()),
+            Self::Rename(from, to, _) => format!("rename {} to {}", from.display(), to.display()),
+            Self::Remove(path) => format!("remove {}", path.display()),
+        }
     }
 
     fn apply(self, files: &mut BTreeMap<PathBuf, Arc<Node>>, directories: &mut BTreeSet<PathBuf>) {
@@ -131,36 +157,74 @@ impl SimulatedFileSystem {
     /// No lock, fault or shared page survives.
     #[must_use]
     pub fn crash(&self, seed: u64) -> Self {
+        self.world().crash(&mut Fate::seeded(seed))
+    }
+
+    /// As [`SimulatedFileSystem::crash`], with one outcome for all that is unsynced but some things,
+    /// named by their place in [`SimulatedFileSystem::unsynced`]. The seed says where a torn thing is
+    /// cut and what garbage is there.
+    #[must_use]
+    pub fn crash_with(&self, most: Outcome, but: &[(usize, Outcome)], seed: u64) -> Self {
+        self.world().crash(&mut Fate::listed(most, but, seed))
+    }
+
+    /// Everything that power loss may take by itself.
+    #[must_use]
+    pub fn unsynced(&self) -> Vec<Unsynced> {
         let world = self.world();
-        let mut fate = Fate::new(seed);
-        let mut files = world.durable_files.clone();
-        let mut directories = world.durable_directories.clone();
-        for change in &world.pending {
-            if matches!(fate.outcome(), Outcome::Kept | Outcome::Torn) {
-                change.clone().apply(&mut files, &mut directories);
+        let mut found: Vec<Unsynced> =
+            world.pending.iter().map(|change| Unsynced::Name(change.describe())).collect();
+        for (path, node) in world.nodes() {
+            let content = node.content();
+            if content.growth() > 0 {
+                found.push(Unsynced::Length(path.clone()));
+            }
+            for sector in content.unsynced_sectors() {
+                let blank = content.is_blank(&sector);
+                found.push(Unsynced::Sector { path: path.clone(), offset: sector.start, blank });
             }
         }
-        // What is in a directory goes with it.
-        let is_there = |path: &Path| {
-            path.ancestors().skip(1).all(|above| is_root(above) || directories.contains(above))
-        };
-        files.retain(|path, _| is_there(path));
-        let kept: BTreeSet<PathBuf> =
-            directories.iter().filter(|path| is_there(path)).cloned().collect();
-        let files: BTreeMap<PathBuf, Arc<Node>> = files
-            .into_iter()
-            .map(|(path, node)| {
-                let image = node.content().after_crash(&mut fate);
-                (path, Arc::new(Node::durable(image)))
-            })
-            .collect();
-        Self(Arc::new(Mutex::new(World {
-            durable_files: files.clone(),
-            files,
-            durable_directories: kept.clone(),
-            directories: kept,
-            ..World::default()
-        })))
+        found
+    }
+
+    /// Keeps a copy before each of so many operations that may change something, from one of this number
+    /// on: a copy for each moment at which the power may fail. Zeros that are written one after another
+    /// to the same file count as one operation: torn and shorter lengths stand for a loss between them.
+    pub fn record(&self, from: u64, count: usize) {
+        let mut world = self.world();
+        world.recording = (from, count);
+        world.recorded.clear();
+    }
+
+    /// Takes the copies that were kept so far.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<Moment> {
+        std::mem::take(&mut self.world().recorded)
+    }
+
+    /// The file system as it is now.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.world().copy()
+    }
+
+    /// A number that is equal for equal names and bytes, synced or not.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let world = self.world();
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        for (path, node) in &world.files {
+            let content = node.content();
+            for part in [path.as_os_str().as_encoded_bytes(), &content.bytes] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+        }
+        for path in &world.directories {
+            hasher.update(path.as_os_str().as_encoded_bytes());
+            hasher.update(&[0]);
+        }
+        hasher.digest()
     }
 
     /// The number of operations tried so far, on the file system and on its files; they are numbered
@@ -198,7 +262,7 @@ impl SimulatedFileSystem {
             world.directories.insert(above.to_owned());
             world.durable_directories.insert(above.to_owned());
         }
-        let node = Arc::new(Node::durable(bytes));
+        let node = Arc::new(Node::durable(Arc::new(bytes)));
         world.files.insert(path.clone(), Arc::clone(&node));
         world.durable_files.insert(path, node);
     }
@@ -218,7 +282,10 @@ impl SimulatedFileSystem {
 enum Operation {
     Read,
     Name,
-    Write,
+    /// `continues`: zeros after zeros of the operation before.
+    Write {
+        continues: bool,
+    },
     Sync,
     SyncDirectory,
 }
@@ -228,7 +295,7 @@ impl FaultKind {
         match self {
             Self::Io => true,
             Self::NoSpace => !matches!(operation, Operation::Read),
-            Self::ShortWrite | Self::LateIo => operation == Operation::Write,
+            Self::ShortWrite | Self::LateIo => matches!(operation, Operation::Write { .. }),
             Self::LostSync => operation == Operation::Sync,
             Self::LostDirectorySync => operation == Operation::SyncDirectory,
         }
@@ -243,8 +310,103 @@ impl FaultKind {
 }
 
 impl World {
+    fn crash(&self, fate: &mut Fate) -> SimulatedFileSystem {
+        let mut files = self.durable_files.clone();
+        let mut directories = self.durable_directories.clone();
+        for change in &self.pending {
+            if matches!(fate.outcome(), Outcome::Kept | Outcome::Torn) {
+                change.clone().apply(&mut files, &mut directories);
+            }
+        }
+        // What is in a directory goes with it.
+        let is_there = |path: &Path| {
+            path.ancestors().skip(1).all(|above| is_root(above) || directories.contains(above))
+        };
+        files.retain(|path, _| is_there(path));
+        let kept: BTreeSet<PathBuf> =
+            directories.iter().filter(|path| is_there(path)).cloned().collect();
+        let images: Vec<(Arc<Node>, Arc<Node>)> = self
+            .nodes()
+            .into_iter()
+            .map(|(_, node)| {
+                let image = node.content().after_crash(fate);
+                (node, Arc::new(Node::durable(image)))
+            })
+            .collect();
+        replace_nodes(files.values_mut(), &images);
+        SimulatedFileSystem(Arc::new(Mutex::new(Self {
+            durable_files: files.clone(),
+            files,
+            durable_directories: kept.clone(),
+            directories: kept,
+            ..Self::default()
+        })))
+    }
+
+    /// All files that may be there after a crash, each once, with one of its paths.
+    fn nodes(&self) -> Vec<(PathBuf, Arc<Node>)> {
+        let pending = self.pending.iter().filter_map(|change| match change {
+            Change::Create(path, node) | Change::Rename(_, path, node) => Some((path, node)),
+            Change::CreateDirectory(_) | Change::Remove(_) => None,
+        });
+        let mut found: Vec<(PathBuf, Arc<Node>)> = Vec::new();
+        for (path, node) in self.durable_files.iter().chain(pending) {
+            if !found.iter().any(|(_, known)| Arc::ptr_eq(known, node)) {
+                found.push((path.clone(), Arc::clone(node)));
+            }
+        }
+        found
+    }
+
+    fn copy(&self) -> Moment {
+        let copies: Vec<(Arc<Node>, Arc<Node>)> = self
+            .nodes()
+            .into_iter()
+            .map(|(_, node)| {
+                let copy = Arc::new(node.copy());
+                (node, copy)
+            })
+            .collect();
+        let mut world = Self {
+            files: self.files.clone(),
+            directories: self.directories.clone(),
+            durable_files: self.durable_files.clone(),
+            durable_directories: self.durable_directories.clone(),
+            pending: self.pending.clone(),
+            operations: self.operations,
+            ..Self::default()
+        };
+        let pending = world.pending.iter_mut().filter_map(|change| match change {
+            Change::Create(_, node) | Change::Rename(_, _, node) => Some(node),
+            Change::CreateDirectory(_) | Change::Remove(_) => None,
+        });
+        let files = world.files.values_mut().chain(world.durable_files.values_mut());
+        replace_nodes(files.chain(pending), &copies);
+        let fs = SimulatedFileSystem(Arc::new(Mutex::new(world)));
+        Moment { operation: self.operations, fs }
+    }
+
+    /// Whether a write of zeros goes on where the operation before it ended.
+    fn continues_zeros(&mut self, node: &Arc<Node>, bytes: &[u8], offset: u64) -> bool {
+        let blank = bytes.iter().all(|&byte| byte == 0);
+        let before = self.zeros_until.take();
+        self.zeros_until = blank.then(|| (Arc::clone(node), offset + bytes.len() as u64));
+        blank && before.is_some_and(|(file, end)| Arc::ptr_eq(&file, node) && end == offset)
+    }
+
     /// Counts an operation, and returns what goes wrong in it.
     fn operate(&mut self, operation: Operation) -> Option<FaultKind> {
+        if !matches!(operation, Operation::Read | Operation::Write { .. }) {
+            self.zeros_until = None;
+        }
+        let passed_over =
+            matches!(operation, Operation::Read | Operation::Write { continues: true });
+        let (from, left) = self.recording;
+        if !passed_over && left > 0 && self.operations >= from {
+            self.recording.1 -= 1;
+            let moment = self.copy();
+            self.recorded.push(moment);
+        }
         let number = self.operations;
         self.operations += 1;
         let index = self
@@ -433,7 +595,10 @@ impl File for SimulatedFile {
         if self.access == Access::Read {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        let fault = self.fs.world().operate(Operation::Write);
+        let mut world = self.fs.world();
+        let continues = world.continues_zeros(&self.node, bytes, offset);
+        let fault = world.operate(Operation::Write { continues });
+        drop(world);
         let written = match fault {
             None | Some(FaultKind::LateIo) => bytes,
             Some(FaultKind::ShortWrite) => &bytes[..bytes.len() / 2],
@@ -475,47 +640,16 @@ impl Drop for SimulatedFile {
     }
 }
 
-/// What a seed has in store: the outcome of everything that was not synced.
-#[derive(Debug)]
-struct Fate {
-    state: u64,
-    /// Of 8, how many times each outcome comes: seeds differ in kind, not only in detail.
-    weights: [u64; 4],
-}
-
-impl Fate {
-    fn new(seed: u64) -> Self {
-        let mut fate = Self { state: seed, weights: [2, 2, 2, 2] };
-        fate.weights = match fate.below(6) {
-            0 => [8, 0, 0, 0],
-            1 => [0, 8, 0, 0],
-            2 => [7, 1, 0, 0],
-            3 => [5, 1, 1, 1],
-            4 => [1, 7, 0, 0],
-            _ => [2, 2, 2, 2],
-        };
-        fate
-    }
-
-    fn outcome(&mut self) -> Outcome {
-        let mut drawn = self.below(8);
-        let outcomes = [Outcome::Kept, Outcome::Dropped, Outcome::Torn, Outcome::Garbage];
-        for (outcome, weight) in outcomes.into_iter().zip(self.weights) {
-            if drawn < weight {
-                return outcome;
-            }
-            drawn -= weight;
+/// Puts other files in the place of those that they were made of.
+fn replace_nodes<'a>(
+    nodes: impl Iterator<Item = &'a mut Arc<Node>>,
+    others: &[(Arc<Node>, Arc<Node>)],
+) {
+    for node in nodes {
+        // A file that is in no list has no way to be there after a crash.
+        if let Some((_, other)) = others.iter().find(|(old, _)| Arc::ptr_eq(old, node)) {
+            *node = Arc::clone(other);
         }
-        unreachable!("the weights add up to 8")
-    }
-
-    /// A number below `bound`, by `SplitMix64`; `bound` is small enough for its bias not to matter.
-    fn below(&mut self, bound: u64) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
     }
 }
 

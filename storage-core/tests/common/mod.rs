@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own share of the model")]
 
 pub(crate) mod child;
+pub(crate) mod power;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,12 @@ pub(crate) const DIM: usize = 8;
 pub(crate) fn options() -> OpenOptions {
     let config = StoreConfig { vector_dimension: DIM, ..StoreConfig::default() };
     OpenOptions { config, background: false, ..OpenOptions::default() }
+}
+
+/// A number that an environment variable holds, if it is set.
+pub(crate) fn variable(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name} is to be a number, not {value:?}")))
 }
 
 /// A generator of numbers that a seed fixes (splitmix64).

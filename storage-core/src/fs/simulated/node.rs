@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::Fate;
+use super::fate::{Fate, Outcome};
 use crate::fs::{PageHandle, SharedPage};
 
 /// What a medium writes at once.
@@ -20,10 +20,11 @@ pub(super) struct Node {
     page: OnceLock<PageHandle>,
 }
 
-#[derive(Debug, Default)]
+/// The bytes are shared between the copies of a file until one of them is written to.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Content {
-    pub(super) bytes: Vec<u8>,
-    durable: Vec<u8>,
+    pub(super) bytes: Arc<Vec<u8>>,
+    durable: Arc<Vec<u8>>,
     /// Written since the last sync.
     dirty: Ranges,
     /// Written before a sync that failed: a system may since take these bytes for clean.
@@ -34,8 +35,14 @@ pub(super) struct Content {
 
 impl Node {
     /// A file whose bytes are all durable.
-    pub(super) fn durable(bytes: Vec<u8>) -> Self {
-        let content = Content { durable: bytes.clone(), bytes, ..Content::default() };
+    pub(super) fn durable(bytes: Arc<Vec<u8>>) -> Self {
+        let content = Content { durable: Arc::clone(&bytes), bytes, ..Content::default() };
+        Self { content: Mutex::new(content), page: OnceLock::new() }
+    }
+
+    /// The same bytes, synced and not; no lock and no page goes with them.
+    pub(super) fn copy(&self) -> Self {
+        let content = Content { locked_by: None, ..self.content().clone() };
         Self { content: Mutex::new(content), page: OnceLock::new() }
     }
 
@@ -56,19 +63,24 @@ impl Content {
         }
         let end = offset.checked_add(bytes.len() as u64).filter(|&end| end < 1 << 32);
         let end = end.ok_or(io::ErrorKind::FileTooLarge)?;
-        if self.bytes.len() < end as usize {
-            self.bytes.resize(end as usize, 0);
+        let old = Arc::make_mut(&mut self.bytes);
+        if old.len() < end as usize {
+            old.resize(end as usize, 0);
         }
-        self.bytes[offset as usize..end as usize].copy_from_slice(bytes);
+        old[offset as usize..end as usize].copy_from_slice(bytes);
         self.dirty.insert(offset..end);
         Ok(())
     }
 
     pub(super) fn sync(&mut self) {
-        self.durable.resize(self.bytes.len(), 0);
+        if self.durable.len() == self.bytes.len() && self.dirty.0.is_empty() {
+            return;
+        }
+        let durable = Arc::make_mut(&mut self.durable);
+        durable.resize(self.bytes.len(), 0);
         for range in self.dirty.take() {
             let at = range.start as usize..range.end as usize;
-            self.durable[at.clone()].copy_from_slice(&self.bytes[at]);
+            durable[at.clone()].copy_from_slice(&self.bytes[at]);
             self.doomed.remove(range);
         }
     }
@@ -80,16 +92,49 @@ impl Content {
         }
     }
 
-    /// The bytes that the medium has after power loss.
-    pub(super) fn after_crash(&self, fate: &mut Fate) -> Vec<u8> {
+    /// The bytes by which the file has grown since its length was last synced.
+    pub(super) fn growth(&self) -> u64 {
+        (self.bytes.len() - self.durable.len()) as u64
+    }
+
+    /// What was written of each sector and not synced, in order; a sector may have several parts.
+    pub(super) fn unsynced_sectors(&self) -> Vec<Range<usize>> {
         let mut unsynced = self.dirty.clone();
         for range in self.doomed.iter() {
             unsynced.insert(range);
         }
-        let mut image = self.durable.clone();
+        let mut sectors = Vec::new();
+        for range in unsynced.iter() {
+            let mut start = range.start;
+            while start < range.end {
+                let end = ((start / SECTOR_BYTES + 1) * SECTOR_BYTES).min(range.end);
+                sectors.push(start as usize..end as usize);
+                start = end;
+            }
+        }
+        sectors
+    }
+
+    /// Whether zeros were written where the medium has zeros, or nothing.
+    pub(super) fn is_blank(&self, sector: &Range<usize>) -> bool {
+        let len = self.durable.len();
+        let old = &self.durable[sector.start.min(len)..sector.end.min(len)];
+        old.iter().chain(&self.bytes[sector.clone()]).all(|&byte| byte == 0)
+    }
+
+    /// The bytes that the medium has after power loss.
+    ///
+    /// Fate is asked for the length if the file has grown, then for each unsynced sector, whether or
+    /// not the length leaves any of it.
+    pub(super) fn after_crash(&self, fate: &mut Fate) -> Arc<Vec<u8>> {
+        let (grown, sectors) = (self.growth(), self.unsynced_sectors());
+        if grown == 0 && sectors.is_empty() {
+            return Arc::clone(&self.durable);
+        }
+        let mut image = Vec::with_capacity(self.bytes.len());
+        image.extend_from_slice(&self.durable);
         // The length may reach the medium before the bytes do, or after.
-        if self.bytes.len() > image.len() {
-            let grown = (self.bytes.len() - image.len()) as u64;
+        if grown > 0 {
             let kept = match fate.outcome() {
                 Outcome::Kept => grown,
                 Outcome::Dropped => 0,
@@ -97,32 +142,20 @@ impl Content {
             };
             image.resize(image.len() + kept as usize, 0);
         }
-        for range in unsynced.iter() {
-            let mut start = range.start;
-            while start < range.end.min(image.len() as u64) {
-                let end = (start / SECTOR_BYTES + 1) * SECTOR_BYTES;
-                let end = end.min(range.end).min(image.len() as u64);
-                let at = start as usize..end as usize;
-                write_sector(&mut image[at.clone()], &self.bytes[at], fate);
-                start = end;
+        for sector in sectors {
+            let outcome = fate.outcome();
+            let at = sector.start..sector.end.min(image.len());
+            if !at.is_empty() {
+                write_sector(&mut image[at.clone()], &self.bytes[at], outcome, fate);
             }
         }
-        image
+        Arc::new(image)
     }
 }
 
-/// What power loss does to something that was not synced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Kept,
-    Dropped,
-    Torn,
-    Garbage,
-}
-
 /// Writes the unsynced bytes of one sector onto the medium, as far as their fate has it.
-fn write_sector(medium: &mut [u8], written: &[u8], fate: &mut Fate) {
-    match fate.outcome() {
+fn write_sector(medium: &mut [u8], written: &[u8], outcome: Outcome, fate: &mut Fate) {
+    match outcome {
         Outcome::Kept => medium.copy_from_slice(written),
         Outcome::Dropped => {}
         Outcome::Torn => {
@@ -183,7 +216,7 @@ mod tests {
 
     #[test]
     fn ranges_equal_a_set_of_offsets() {
-        let mut fate = Fate::new(7);
+        let mut fate = Fate::seeded(7);
         for _ in 0..200 {
             let (mut ranges, mut offsets) = (Ranges::default(), BTreeSet::new());
             for _ in 0..20 {

@@ -230,3 +230,63 @@ fn lost_syncs_report_success() {
     let images: BTreeSet<_> = (0..SEEDS).map(|seed| read(&fs.crash(seed), "a")).collect();
     assert!(images.contains(&None) && images.contains(&Some(Vec::new())));
 }
+
+#[test]
+fn each_unsynced_thing_can_be_lost_or_kept_alone() {
+    let (fs, file) = with_file("a");
+    file.write_all_at(&[1; 600], 0).expect("written");
+    let things = fs.unsynced();
+    let sector = |offset| Unsynced::Sector { path: "a".into(), offset, blank: false };
+    let expected =
+        [Unsynced::Name("create a".into()), Unsynced::Length("a".into()), sector(0), sector(512)];
+    assert_eq!(things, expected);
+    let image = |most, but: &[(usize, Outcome)]| read(&fs.crash_with(most, but, 0), "a");
+    let zeros_then_ones = [&[0; 512][..], &[1; 88]].concat();
+    assert_eq!(image(Outcome::Kept, &[]), Some(vec![1; 600]));
+    assert_eq!(image(Outcome::Kept, &[(0, Outcome::Dropped)]), None);
+    assert_eq!(image(Outcome::Kept, &[(1, Outcome::Dropped)]), Some(Vec::new()));
+    assert_eq!(image(Outcome::Kept, &[(2, Outcome::Dropped)]), Some(zeros_then_ones));
+    assert_eq!(image(Outcome::Dropped, &[]), None);
+    assert_eq!(image(Outcome::Dropped, &[(0, Outcome::Kept)]), Some(Vec::new()));
+    let sized = [(0, Outcome::Kept), (1, Outcome::Kept)];
+    assert_eq!(image(Outcome::Dropped, &sized), Some(vec![0; 600]));
+    fs.sync_dir(Path::new("")).expect("synced");
+    file.sync_data().expect("synced");
+    assert_eq!(fs.unsynced(), []);
+    file.write_all_at(&[0; 512], 600).expect("written");
+    let blank: Vec<bool> = fs
+        .unsynced()
+        .iter()
+        .filter_map(|thing| match thing {
+            Unsynced::Sector { blank, .. } => Some(*blank),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(blank, [true, true]);
+}
+
+#[test]
+fn recording_keeps_the_state_before_each_change() {
+    let (fs, file) = with_file("a");
+    fs.record(0, usize::MAX);
+    file.write_all_at(b"1", 0).expect("written");
+    file.len().expect("reading changes nothing");
+    file.sync_data().expect("synced");
+    file.write_all_at(&[0; 10], 1).expect("written");
+    file.write_all_at(&[0; 10], 11).expect("more zeros are the same operation");
+    fs.sync_dir(Path::new("")).expect("synced");
+    let moments = fs.recorded();
+    let operations: Vec<u64> = moments.iter().map(|moment| moment.operation).collect();
+    assert_eq!(operations, [1, 3, 4, 6]);
+    let bytes = |at: usize| read(&moments[at].fs.crash_with(Outcome::Kept, &[], 0), "a");
+    assert_eq!(bytes(0), Some(Vec::new()));
+    assert_eq!(bytes(1), Some(b"1".to_vec()));
+    assert_eq!(bytes(2), Some(b"1".to_vec()));
+    assert_eq!(bytes(3).expect("there").len(), 21);
+    assert_eq!(read(&moments[3].fs.crash_with(Outcome::Dropped, &[], 0), "a"), None);
+    assert!(fs.recorded().is_empty());
+    file.write_all_at(b"2", 0).expect("written");
+    assert_eq!(bytes(3).expect("a copy stays as it is")[0], b'1');
+    assert_eq!(fs.moment().operation, 8);
+    assert_ne!(fs.fingerprint(), moments[3].fs.fingerprint());
+}
