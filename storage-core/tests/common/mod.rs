@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own share of the model")]
 
+pub(crate) mod bounded;
 pub(crate) mod child;
 pub(crate) mod power;
 
