@@ -149,11 +149,12 @@ fn what_was_acknowledged_survives_sigkill() {
                 for seed in seeds.filter(|seed| seed % 2 == half) {
                     let outcome = std::panic::catch_unwind(|| one_seed(seed));
                     if let Err(panic) = outcome {
-                        eprintln!("replay with SUTRA_CRASH_SEED={seed} SUTRA_CRASH_COUNT=1");
+                        eprintln!("replay with: cargo xtask crash --only kill --seed {seed}");
                         std::panic::resume_unwind(panic);
                     }
                 }
             });
         }
     });
+    eprintln!("result: {} seeds, each with {LIVES} killed writers", seeds.count());
 }

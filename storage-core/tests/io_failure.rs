@@ -304,6 +304,16 @@ fn every_operation_may_fail_and_nothing_acknowledged_is_lost() {
             }
         });
         let failed = failed.load(Ordering::Relaxed);
-        assert_eq!(failed, 0, "of {} faults; replay with SUTRA_IO_SEED={seed}", faults.len());
+        assert_eq!(
+            failed,
+            0,
+            "of {} faults; replay with: cargo xtask crash --only io --seed {seed}",
+            faults.len()
+        );
+        eprintln!(
+            "result: workload {seed}: each of {} operations failed, in {} ways in all",
+            operations,
+            faults.len()
+        );
     }
 }

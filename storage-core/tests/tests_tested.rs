@@ -384,7 +384,9 @@ fn seeds_notice(fault: Fault, seeds: u64) -> Option<(u64, String)> {
     (1..=seeds).find_map(|seed| {
         // One of the first syncs.
         let machine = Faulty::new(fault, seed % 8);
-        let message = fails(|| one_seed(seed, &machine))?;
+        let message = fails(|| {
+            one_seed(seed, &machine);
+        })?;
         Some((seed, message))
     })
 }
@@ -398,7 +400,16 @@ fn is_noticed(fault: Fault) {
         (Some(_), None) => None,
         (_, seeds) => seeds_notice(fault, seeds.unwrap_or(1000)),
     };
+    let seed = random.as_ref().map(|(seed, _)| *seed);
     eprintln!("{fault:?}: bounded: {bounded:?}; random: {random:?}");
+    eprintln!(
+        "result: {fault:?}: noticed by {}",
+        match (bounded.is_some(), seed) {
+            (true, Some(seed)) => format!("bounded workloads, and by random ones at seed {seed}"),
+            (true, None) => "bounded workloads".to_owned(),
+            (false, seed) => format!("random workloads at seed {seed:?}"),
+        }
+    );
     assert!(bounded.is_some() || random.is_some(), "{fault:?}: no test notices");
 }
 
@@ -409,7 +420,7 @@ fn is_harmless(fault: Fault) {
     assert_eq!(noticed, None, "{fault:?}: mended meanwhile? then it belongs to what is noticed");
     let noticed = seeds_notice(fault, variable("SUTRA_TESTED_SEEDS").unwrap_or(20));
     assert_eq!(noticed, None, "{fault:?}: mended meanwhile? then it belongs to what is noticed");
-    eprintln!("{fault:?}: harmless");
+    eprintln!("result: {fault:?}: unnoticed, as it has to be");
 }
 
 macro_rules! faults {

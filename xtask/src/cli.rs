@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Developer commands of the workspace.
 #[derive(Debug, Parser)]
@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Slice(SliceArguments),
     /// Measures the store and writes JSON to benches/out
     Bench(BenchArguments),
-    /// Kills writers at random and checks what they acknowledged
+    /// Cuts power, kills writers, fails I/O, and checks what was acknowledged
     Crash(CrashArguments),
     /// Does what the continuous integration does: runs .ci/run
     Ci,
@@ -99,12 +99,33 @@ pub(crate) struct BenchArguments {
 /// Arguments of `crash`.
 #[derive(Debug, Args)]
 pub(crate) struct CrashArguments {
-    /// The first seed
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// How many seeds, counted up from the first
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: u64,
+    /// The first seed; without a count, the only one (of `exhaustive`: the workload's number)
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// How many seeds, or workloads, counted up from the first
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// Many more seeds, longer workloads, pairs of losses: takes hours
+    #[arg(long)]
+    pub(crate) long: bool,
+    /// Only this part; may be given several times
+    #[arg(long, value_name = "PART")]
+    pub(crate) only: Vec<CrashPart>,
+}
+
+/// A part of `crash`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CrashPart {
+    /// Random workloads on a simulated machine whose power fails
+    PowerLoss,
+    /// Every single loss at every moment of small workloads
+    Exhaustive,
+    /// Whether the tests of power loss notice a machine that misbehaves
+    TestsTested,
+    /// Processes that are killed as they write
+    Kill,
+    /// Each I/O operation fails in turn
+    Io,
 }
 
 #[cfg(test)]
@@ -122,5 +143,6 @@ mod tests {
     fn crash_refuses_to_run_no_seed() {
         assert!(Cli::try_parse_from(["cargo xtask", "crash", "--count", "0"]).is_err());
         assert!(Cli::try_parse_from(["cargo xtask", "crash", "--count", "1"]).is_ok());
+        assert!(Cli::try_parse_from(["cargo xtask", "crash", "--only", "power-loss"]).is_ok());
     }
 }

@@ -1,23 +1,200 @@
-//! `cargo xtask crash`: storage-core's kill -9 test over as many seeds as wanted.
+//! `cargo xtask crash`: storage-core's tests of power loss, death and failing disks, with as many seeds
+//! as wanted, and a report that can be kept.
 //!
-//! The test reads `SUTRA_CRASH_SEED` (the first seed) and `SUTRA_CRASH_COUNT` (how many).
+//! Invariant: the tests decide; this only sets the environment variables that they read, and notes what
+//! they said.
 
-use anyhow::Result;
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+use std::time::Instant;
 
-use crate::cli::CrashArguments;
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum as _;
+
+use crate::cli::{CrashArguments, CrashPart};
 use crate::process;
 use crate::workspace::Workspace;
 
-/// Runs the test in release mode.
+/// Where the report goes, from cargo's target folder.
+const REPORT: &str = "crash/report.txt";
+
+/// How one of the tests is called, and told what to do.
+struct Test {
+    /// The integration test of storage-core.
+    name: &'static str,
+    /// The variables of the first seed and of the number of seeds, where it has seeds.
+    seeds: Option<[&'static str; 2]>,
+    /// What a long run sets.
+    long: &'static [(&'static str, &'static str)],
+}
+
+const CRASH_SEEDS: Option<[&str; 2]> = Some(["SUTRA_CRASH_SEED", "SUTRA_CRASH_COUNT"]);
+
+const fn test(part: CrashPart) -> Test {
+    match part {
+        CrashPart::PowerLoss => Test {
+            name: "power_loss",
+            seeds: CRASH_SEEDS,
+            long: &[("SUTRA_CRASH_COUNT", "100000")],
+        },
+        CrashPart::Exhaustive => {
+            Test { name: "exhaustive", seeds: CRASH_SEEDS, long: &[("SUTRA_EXHAUSTIVE_LONG", "1")] }
+        }
+        CrashPart::TestsTested => {
+            Test { name: "tests_tested", seeds: None, long: &[("SUTRA_TESTED_SEEDS", "1000")] }
+        }
+        CrashPart::Kill => {
+            Test { name: "crash", seeds: CRASH_SEEDS, long: &[("SUTRA_CRASH_COUNT", "10000")] }
+        }
+        CrashPart::Io => Test {
+            name: "io_failure",
+            seeds: Some(["SUTRA_IO_SEED", "SUTRA_IO_COUNT"]),
+            long: &[("SUTRA_IO_COUNT", "20"), ("SUTRA_IO_ALL", "1")],
+        },
+    }
+}
+
+/// The environment variables that a part's test is given.
+fn variables(part: CrashPart, arguments: &CrashArguments) -> Vec<(&'static str, String)> {
+    let test = test(part);
+    let mut variables: Vec<(&str, String)> = Vec::new();
+    if arguments.long {
+        variables.extend(test.long.iter().map(|&(name, value)| (name, value.to_owned())));
+    }
+    if let Some([seed, count]) = test.seeds {
+        // A seed without a count is one to replay.
+        let wanted = arguments.count.or(arguments.seed.map(|_| 1));
+        if let Some(wanted) = wanted {
+            variables.retain(|(name, _)| *name != count);
+            variables.push((count, wanted.to_string()));
+        }
+        variables.extend(arguments.seed.map(|first| (seed, first.to_string())));
+    }
+    variables
+}
+
+/// Runs the tests in release mode, all of them even if one fails, and writes the report.
 ///
 /// # Errors
 ///
-/// When a seed fails, or the test can't be built.
+/// When a test fails or can't be built.
 pub(crate) fn run(workspace: &Workspace, arguments: &CrashArguments) -> Result<()> {
-    let mut test = process::cargo(workspace);
-    test.args(["test", "--locked", "--release", "--package", "storage-core", "--test", "crash"]);
-    test.args(["--", "--nocapture"]);
-    test.env("SUTRA_CRASH_SEED", arguments.seed.to_string());
-    test.env("SUTRA_CRASH_COUNT", arguments.count.to_string());
-    process::run(&mut test)
+    let parts = match arguments.only.as_slice() {
+        [] => CrashPart::value_variants(),
+        only => only,
+    };
+    let mut report = preface(workspace)?;
+    let mut failed = Vec::new();
+    for &part in parts {
+        let name = part.to_possible_value().expect("no part is hidden").get_name().to_owned();
+        let variables = variables(part, arguments);
+        let mut command = process::cargo(workspace);
+        command.args(["test", "--locked", "--release", "--package", "storage-core"]);
+        command.args(["--test", test(part).name, "--", "--nocapture"]);
+        for (variable, value) in &variables {
+            command.env(variable, value);
+        }
+        println!("\n=== {name} ===");
+        let started = Instant::now();
+        let mut said = Vec::new();
+        let outcome = process::run_noting(&mut command, &mut |line| {
+            if let Some(said_of) = line.strip_prefix("result: ") {
+                said.push(said_of.to_owned());
+            } else if line.starts_with("replay with") || line.contains("' panicked at") {
+                said.push(line.to_owned());
+            }
+        });
+        let (result, seconds) =
+            (if outcome.is_ok() { "ok" } else { "FAILED" }, started.elapsed().as_secs());
+        write!(report, "\n{name}: {result} in {seconds} s")?;
+        for (variable, value) in &variables {
+            write!(report, " {variable}={value}")?;
+        }
+        report.push('\n');
+        said.sort();
+        for line in said {
+            writeln!(report, "  {line}")?;
+        }
+        if let Err(error) = outcome {
+            println!("{error:#}");
+            failed.push(name);
+        }
+        // Written each time: a long run may be ended by hand.
+        write_report(workspace, &report)?;
+    }
+    println!("\n{report}\nwritten to {REPORT} in the target folder");
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn write_report(workspace: &Workspace, report: &str) -> Result<()> {
+    let path = workspace.target(REPORT);
+    let folder = path.parent().expect("the report lies in a folder");
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&path, report))
+        .with_context(|| format!("writing {REPORT}"))
+}
+
+/// What was tested, where and when.
+fn preface(workspace: &Workspace) -> Result<String> {
+    let said = |program: &str, arguments: &[&str]| {
+        process::output(process::command(workspace, program).args(arguments))
+            .map(|text| text.trim_end().to_owned())
+    };
+    let mut commit = said("git", &["rev-parse", "HEAD"])?;
+    if !said("git", &["status", "--porcelain", "--untracked-files=no"])?.is_empty() {
+        commit.push_str(", and changes since");
+    }
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let cpu = cpu_model().unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    Ok(format!(
+        "cargo xtask {}\ncommit   {commit}\ndate     {}\nmachine  {cpu}, {cores} cores, {}\nload     {}\n\
+         compiler {}\n",
+        std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+        said("date", &["-u", "+%Y-%m-%d %H:%M UTC"])?,
+        said("uname", &["-sr"])?,
+        fs::read_to_string("/proc/loadavg")
+            .map_or_else(|_| "unknown".to_owned(), |text| text.trim_end().to_owned()),
+        process::output(Command::new("rustc").arg("--version"))?.trim_end(),
+    ))
+}
+
+fn cpu_model() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(seed: Option<u64>, count: Option<u64>, long: bool) -> CrashArguments {
+        CrashArguments { seed, count, long, only: Vec::new() }
+    }
+
+    fn set(part: CrashPart, arguments: &CrashArguments) -> Vec<String> {
+        let pairs = variables(part, arguments).into_iter();
+        pairs.map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
+    #[test]
+    fn a_seed_without_a_count_is_replayed_alone() {
+        let one = set(CrashPart::PowerLoss, &arguments(Some(7), None, false));
+        assert_eq!(one, ["SUTRA_CRASH_COUNT=1", "SUTRA_CRASH_SEED=7"]);
+        let some = set(CrashPart::Io, &arguments(Some(7), Some(3), false));
+        assert_eq!(some, ["SUTRA_IO_COUNT=3", "SUTRA_IO_SEED=7"]);
+    }
+
+    #[test]
+    fn a_long_run_takes_its_own_numbers_unless_told_others() {
+        assert!(set(CrashPart::Kill, &arguments(None, None, false)).is_empty());
+        let long = set(CrashPart::PowerLoss, &arguments(None, None, true));
+        assert_eq!(long, ["SUTRA_CRASH_COUNT=100000"]);
+        let fewer = set(CrashPart::Io, &arguments(None, Some(2), true));
+        assert_eq!(fewer, ["SUTRA_IO_ALL=1", "SUTRA_IO_COUNT=2"]);
+    }
 }

@@ -1,6 +1,7 @@
 //! Running other programs: one that fails is an error that shows its command line.
 
 use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -43,6 +44,33 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         .stdin(Stdio::null())
         .status()
         .with_context(|| format!("could not start `{}`", line(command)))?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", line(command));
+    }
+    Ok(())
+}
+
+/// Runs `command` as [`run`] does, and shows each line of its stderr to `note`.
+///
+/// # Errors
+///
+/// When it can't be started or does not succeed.
+pub(crate) fn run_noting(command: &mut Command, note: &mut dyn FnMut(&str)) -> Result<()> {
+    println!("$ {}", line(command));
+    let mut child = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("could not start `{}`", line(command)))?;
+    let mut stderr = BufReader::new(child.stderr.take().expect("its stderr is piped"));
+    let mut bytes = Vec::new();
+    while stderr.read_until(b'\n', &mut bytes)? > 0 {
+        let text = String::from_utf8_lossy(&bytes);
+        eprint!("{text}");
+        note(text.trim_end());
+        bytes.clear();
+    }
+    let status = child.wait()?;
     if !status.success() {
         bail!("`{}` failed: {status}", line(command));
     }
@@ -95,6 +123,16 @@ mod tests {
     fn a_failing_command_is_an_error_that_shows_it() {
         let error = run(Command::new("sh").args(["-c", "exit 3"])).expect_err("it exits with 3");
         assert!(error.to_string().starts_with("`sh -c 'exit 3'` failed"), "{error}");
+    }
+
+    #[test]
+    fn lines_of_stderr_are_noted() {
+        let mut noted = Vec::new();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one >&2; echo two >&2; exit 1"]);
+        let error = run_noting(&mut command, &mut |line| noted.push(line.to_owned()));
+        assert!(error.is_err());
+        assert_eq!(noted, ["one", "two"]);
     }
 
     #[test]

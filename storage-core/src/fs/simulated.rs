@@ -388,7 +388,8 @@ impl World {
 
     /// Whether a write of zeros goes on where the operation before it ended.
     fn continues_zeros(&mut self, node: &Arc<Node>, bytes: &[u8], offset: u64) -> bool {
-        let blank = bytes.iter().all(|&byte| byte == 0);
+        let is_zero = |part: &[u8]| part.iter().fold(0, |all, byte| all | byte) == 0;
+        let blank = bytes.chunks(128).all(is_zero);
         let before = self.zeros_until.take();
         self.zeros_until = blank.then(|| (Arc::clone(node), offset + bytes.len() as u64));
         blank && before.is_some_and(|(file, end)| Arc::ptr_eq(&file, node) && end == offset)

@@ -280,5 +280,11 @@ pub(crate) fn workloads(long: bool) -> Vec<String> {
         }
         found.extend(sequences.iter().map(|sequence| format!("{beginning}|{sequence}")));
     }
+    // In an order in which the first so many are a fair sample.
+    let mut random = Random(0);
+    for at in (CHOSEN.len() + 1..found.len()).rev() {
+        let other = CHOSEN.len() as u64 + random.below((at + 1 - CHOSEN.len()) as u64);
+        found.swap(at, other as usize);
+    }
     found
 }

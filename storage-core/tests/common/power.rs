@@ -132,8 +132,8 @@ impl Journal {
 }
 
 /// One random workload of 50 to 300 steps with several losses of power, each in 8 ways, at any
-/// operation: of opening and recovery, too.
-pub(crate) fn one_seed(seed: u64, machine: &dyn Machine) {
+/// operation: of opening and recovery, too. Returns how many disks were opened and compared.
+pub(crate) fn one_seed(seed: u64, machine: &dyn Machine) -> u64 {
     let mut random = Random(seed);
     let mut options = options();
     options.flush_bytes = 1 << (10 + random.below(6));
@@ -143,9 +143,10 @@ pub(crate) fn one_seed(seed: u64, machine: &dyn Machine) {
     let mut disk = SimulatedFileSystem::new();
     let mut journal = Journal::starting_with(Model::default());
     let mut window = 0..1;
-    let mut life = 0;
+    let (mut life, mut opened) = (0, 0);
     while steps > 0 {
         life += 1;
+        opened += 1;
         // After so many steps the power fails within a few operations; after none, in opening.
         let mut left = random.below(120).min(steps);
         let fail_soon = |disk: &SimulatedFileSystem, random: &mut Random| {
@@ -202,6 +203,7 @@ pub(crate) fn one_seed(seed: u64, machine: &dyn Machine) {
                 let at = random.below(40);
                 image.record(at, 1);
             }
+            opened += 1 + u64::from(second);
             let (reopened, at) = journal.reopen(machine, &image, &options, &window, &context);
             if second {
                 let moment = image.recorded().pop().unwrap_or_else(|| image.moment());
@@ -215,16 +217,23 @@ pub(crate) fn one_seed(seed: u64, machine: &dyn Machine) {
             drop(reopened);
         }
     }
+    opened
 }
 
 /// Runs the seeds of one of several shares, and says how to replay one that fails.
 pub(crate) fn run_share(share: u64, shares: u64, default_count: u64) {
     let first = super::variable("SUTRA_CRASH_SEED").unwrap_or(1);
     let count = super::variable("SUTRA_CRASH_COUNT").unwrap_or(default_count);
+    let (mut seeds, mut opened) = (0, 0);
     for seed in (first..first + count).filter(|seed| seed % shares == share) {
-        if let Err(panic) = std::panic::catch_unwind(|| one_seed(seed, &Sound)) {
-            eprintln!("replay with: cargo xtask crash --only power-loss --seed {seed} --count 1");
-            std::panic::resume_unwind(panic);
+        match std::panic::catch_unwind(|| one_seed(seed, &Sound)) {
+            Ok(disks) => opened += disks,
+            Err(panic) => {
+                eprintln!("replay with: cargo xtask crash --only power-loss --seed {seed}");
+                std::panic::resume_unwind(panic);
+            }
         }
+        seeds += 1;
     }
+    eprintln!("result: share {share}: {seeds} seeds, {opened} disks opened after power loss");
 }
