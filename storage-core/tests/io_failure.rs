@@ -268,52 +268,59 @@ fn note_poisoning(
     }
 }
 
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|value| value.parse().ok())
+}
+
+/// Lets every `step`-th operation of a workload fail.
+fn fail_each(seed: u64, step: u64) {
+    let operations = run_with(seed, None);
+    // Each operation fails in one way, or with SUTRA_IO_ALL=1 in every one.
+    let all = variable("SUTRA_IO_ALL") == Some(1);
+    let ways = |operation| {
+        FAULTS
+            .into_iter()
+            .enumerate()
+            .filter(move |(way, _)| all || *way as u64 == (operation + seed) % FAULTS.len() as u64)
+    };
+    let faults: Vec<Fault> = (0..operations)
+        .step_by(variable("SUTRA_IO_STEP").unwrap_or(step).max(1) as usize)
+        .flat_map(|operation| {
+            ways(operation).map(move |(_, (kind, for_good))| Fault { operation, kind, for_good })
+        })
+        .collect();
+    let failed = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for share in faults.chunks(faults.len().div_ceil(2)) {
+            let failed = &failed;
+            scope.spawn(move || {
+                for &fault in share {
+                    let outcome = std::panic::catch_unwind(|| run_with(seed, Some(fault)));
+                    failed.fetch_add(u64::from(outcome.is_err()), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let failed = failed.load(Ordering::Relaxed);
+    let faults = faults.len();
+    assert_eq!(
+        failed, 0,
+        "of {faults} faults; replay with: cargo xtask crash --only io --seed {seed}"
+    );
+    eprintln!("result: workload {seed}: {operations} operations, {faults} failures");
+}
+
 #[test]
 fn every_operation_may_fail_and_nothing_acknowledged_is_lost() {
-    let env = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let first = env("SUTRA_IO_SEED").unwrap_or(1);
-    let failed = AtomicU64::new(0);
-    for seed in first..first + env("SUTRA_IO_COUNT").unwrap_or(2) {
-        let operations = run_with(seed, None);
-        // Each operation fails in one way, or with SUTRA_IO_ALL=1 in every one.
-        let all = env("SUTRA_IO_ALL") == Some(1);
-        let ways = |operation| {
-            FAULTS.into_iter().enumerate().filter(move |(way, _)| {
-                all || *way as u64 == (operation + seed) % FAULTS.len() as u64
-            })
-        };
-        let faults: Vec<Fault> = (0..operations)
-            .step_by(env("SUTRA_IO_STEP").unwrap_or(1).max(1) as usize)
-            .flat_map(|operation| {
-                ways(operation).map(move |(_, (kind, for_good))| Fault {
-                    operation,
-                    kind,
-                    for_good,
-                })
-            })
-            .collect();
-        std::thread::scope(|scope| {
-            for share in faults.chunks(faults.len().div_ceil(2)) {
-                let failed = &failed;
-                scope.spawn(move || {
-                    for &fault in share {
-                        let outcome = std::panic::catch_unwind(|| run_with(seed, Some(fault)));
-                        failed.fetch_add(u64::from(outcome.is_err()), Ordering::Relaxed);
-                    }
-                });
-            }
-        });
-        let failed = failed.load(Ordering::Relaxed);
-        assert_eq!(
-            failed,
-            0,
-            "of {} faults; replay with: cargo xtask crash --only io --seed {seed}",
-            faults.len()
-        );
-        eprintln!(
-            "result: workload {seed}: each of {} operations failed, in {} ways in all",
-            operations,
-            faults.len()
-        );
+    let first = variable("SUTRA_IO_SEED").unwrap_or(1);
+    for seed in first..first + variable("SUTRA_IO_COUNT").unwrap_or(1) {
+        fail_each(seed, 1);
+    }
+}
+
+#[test]
+fn every_third_operation_may_fail_where_the_past_is_kept() {
+    if variable("SUTRA_IO_SEED").or(variable("SUTRA_IO_COUNT")).is_none() {
+        fail_each(2, 3);
     }
 }
