@@ -25,7 +25,7 @@ fn main() {
 
 fn options() -> OpenOptions {
     let config = StoreConfig { vector_dimension: DIM, ..StoreConfig::default() };
-    OpenOptions { config, ..OpenOptions::default() }
+    OpenOptions { config: config.into(), ..OpenOptions::default() }
 }
 
 fn open(path: &Path) -> GraphStore {

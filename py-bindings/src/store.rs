@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use storage_core::{AsOf, Durability, Metric, OpenOptions, StoreConfig, VectorStorage};
+use storage_core::{AsOf, ConfigRequest, Durability, Metric, OpenOptions, VectorStorage};
 
 use crate::arguments::{
     Arg, Count, Kept, Number, Text, Time, duration, name, one_of, seconds_of, texts,
@@ -30,7 +30,9 @@ use crate::vectors::{Owner, vector, vectors_of};
 ///
 /// Args:
 ///     path: The store's directory; ":memory:" keeps it in memory.
-///     vector_dimension: Components of every vector, 1 to 65,535.
+///     vector_dimension: Components of every vector, 1 to 65,535. None, as for the other options that
+///         are fixed when a store is made (metric, vector_storage, analyzer): as the store has it; of a
+///         new store, 384.
 ///     create: Make the store when there is none.
 ///     read_only: Never write.
 ///     exclusive: Keep the write lock as long as it is open, which shuts other writers out.
@@ -40,11 +42,12 @@ use crate::vectors::{Owner, vector, vectors_of};
 ///         once the interval has passed; "buffered": it survives power loss after a later save.
 ///         Batches, transactions, `save()` and leaving `with` are "sync".
 ///     interval_ms: Milliseconds of the interval.
-///     metric: "cosine", "dot" or "euclidean".
-///     vector_storage: "f32" (vectors come back bit-exact) or "f16" (half the bytes).
+///     metric: "cosine" (the default of a new store), "dot" or "euclidean".
+///     vector_storage: "f32" (the default; vectors come back bit-exact) or "f16" (half the bytes).
 ///     use_compression: Whether contents of 256 bytes and more are compressed (LZ4) where that
-///         saves an eighth. Attributes, sources and categories are stored as they are.
-///     analyzer: Of the word index: "english" or "simple".
+///         saves an eighth, from now on. Attributes, sources and categories are stored as they are.
+///         None: as the store has it; of a new store, True.
+///     analyzer: Of the word index: "english" (the default) or "simple".
 ///     retention: Seconds, or a timedelta, for which states of the past can be read: 0 keeps nothing,
 ///         `math.inf` everything. It is the store's: a change holds for all handles from then on.
 ///         None: as the store has it, which is 0 at first.
@@ -83,52 +86,43 @@ fn durability_of(py: Python<'_>, name: &str, interval: Duration) -> PyResult<Dur
 #[pymethods]
 impl GraphStore {
     #[new]
-    #[pyo3(signature = (path, vector_dimension=Count::of(384), *, create=true, read_only=false,
+    #[pyo3(signature = (path, vector_dimension=None, *, create=true, read_only=false,
         exclusive=false, timeout=5.0, durability=Arg::of(Text("interval")), interval_ms=50.0,
-        metric=Arg::of(Text("cosine")), vector_storage=Arg::of(Text("f32")), use_compression=true,
-        analyzer=Arg::of(Text("english")), retention=None))]
-    #[pyo3(text_signature = "(path, vector_dimension=384, *, create=True, read_only=False, \
-        exclusive=False, timeout=5.0, durability='interval', interval_ms=50, metric='cosine', \
-        vector_storage='f32', use_compression=True, analyzer='english', retention=None)")]
+        metric=None, vector_storage=None, use_compression=None, analyzer=None, retention=None))]
+    #[pyo3(text_signature = "(path, vector_dimension=None, *, create=True, read_only=False, \
+        exclusive=False, timeout=5.0, durability='interval', interval_ms=50, metric=None, \
+        vector_storage=None, use_compression=None, analyzer=None, retention=None)")]
     #[expect(clippy::too_many_arguments, reason = "a store has that many options")]
-    #[expect(clippy::fn_params_excessive_bools, reason = "each is a keyword argument in Python")]
     #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
     fn new(
         py: Python<'_>,
         path: PathBuf,
-        vector_dimension: Count<'_, '_>,
+        vector_dimension: Option<Count<'_, '_>>,
         create: bool,
         read_only: bool,
         exclusive: bool,
         timeout: f64,
         durability: Arg<Text<'_>, name::durability>,
         interval_ms: f64,
-        metric: Arg<Text<'_>, name::metric>,
-        vector_storage: Arg<Text<'_>, name::vector_storage>,
-        use_compression: bool,
-        analyzer: Arg<Text<'_>, name::analyzer>,
+        metric: Option<Arg<Text<'_>, name::metric>>,
+        vector_storage: Option<Arg<Text<'_>, name::vector_storage>>,
+        use_compression: Option<bool>,
+        analyzer: Option<Arg<Text<'_>, name::analyzer>>,
         retention: Option<Arg<Kept, name::retention>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let interval = duration(py, "interval_ms", interval_ms, 1e-3)?;
-        let config = StoreConfig {
-            vector_dimension: vector_dimension.get(py, "vector_dimension")?,
-            metric: one_of(
-                py,
-                "metric",
-                metric.0,
-                &[
-                    ("cosine", Metric::Cosine),
-                    ("dot", Metric::Dot),
-                    ("euclidean", Metric::Euclidean),
-                ],
-            )?,
-            vector_storage: one_of(
-                py,
-                "vector_storage",
-                vector_storage.0,
-                &[("f32", VectorStorage::F32), ("f16", VectorStorage::F16)],
-            )?,
-            analyzer: analyzer.0.to_owned(),
+        let metrics =
+            [("cosine", Metric::Cosine), ("dot", Metric::Dot), ("euclidean", Metric::Euclidean)];
+        let storages = [("f32", VectorStorage::F32), ("f16", VectorStorage::F16)];
+        let config = ConfigRequest {
+            vector_dimension: vector_dimension
+                .map(|given| given.get(py, "vector_dimension"))
+                .transpose()?,
+            metric: metric.map(|given| one_of(py, "metric", given.0, &metrics)).transpose()?,
+            vector_storage: vector_storage
+                .map(|given| one_of(py, "vector_storage", given.0, &storages))
+                .transpose()?,
+            analyzer: analyzer.map(|given| given.0.to_owned()),
             use_compression,
         };
         let options = OpenOptions {

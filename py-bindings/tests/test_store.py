@@ -502,7 +502,8 @@ def test_options_are_kept_and_compared(tmp_path: Path) -> None:
         assert caught.value.option == next(iter(options))
     with pytest.raises(sutra_storage.OptionMismatchError, match="vector_dimension=3"):
         _open(tmp_path / "s", 4, metric="dot", vector_storage="f16", analyzer="simple")
-    store = _open(tmp_path / "s", 3, metric="dot", vector_storage="f16", analyzer="simple")
+    store = sutra_storage.GraphStore(tmp_path / "s")
+    assert (store.vector_dimension, store.metric) == (3, "dot")
     store.add_vector("a", [1.0, 0.1, 2.0])
     store.put_concept("b", "The running dogs")
     found = store.get_vector("a")
@@ -510,6 +511,12 @@ def test_options_are_kept_and_compared(tmp_path: Path) -> None:
     assert found.tolist() == np.array([1.0, 0.1, 2.0], np.float16).astype(np.float32).tolist()
     assert store.search_text("the") == ["b"]
     store.close()
+
+
+def test_a_new_store_has_the_defaults(tmp_path: Path) -> None:
+    for path in (":memory:", tmp_path / "s"):
+        with sutra_storage.GraphStore(path) as store:
+            assert (store.vector_dimension, store.metric) == (384, "cosine")
 
 
 def test_reading_only_writes_nothing(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ pub use association::{Association, Direction};
 pub use concept::{Attributes, Concept, ConceptPatch};
 pub use error::{Error, Result};
 pub use graph_index::LayeredGraph;
-pub use options::{Durability, OpenOptions, Retention, StoreConfig, VectorStorage};
+pub use options::{ConfigRequest, Durability, OpenOptions, Retention, StoreConfig, VectorStorage};
 pub use state::{
     ConceptHit, Filter, FoundPath, HybridHit, Leg, PathQuery, PathStep, TextQuery, WordOperator,
 };

@@ -103,9 +103,65 @@ impl StoreConfig {
         }
         Ok(())
     }
+}
 
-    /// Refuses to open a store with other fixed options than it has.
-    pub(crate) fn check_same(&self, given: &Self) -> Result<()> {
+/// What an opening asks of a store's [`StoreConfig`]; `None`: as the store has it, or the default of a
+/// new one.
+///
+/// ```
+/// use storage_core::{ConfigRequest, StoreConfig};
+///
+/// let request = ConfigRequest { vector_dimension: Some(3), ..ConfigRequest::default() };
+/// assert_eq!(request.of_new(), StoreConfig { vector_dimension: 3, ..StoreConfig::default() });
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConfigRequest {
+    /// See [`StoreConfig::vector_dimension`].
+    pub vector_dimension: Option<usize>,
+    /// See [`StoreConfig::metric`].
+    pub metric: Option<Metric>,
+    /// See [`StoreConfig::vector_storage`].
+    pub vector_storage: Option<VectorStorage>,
+    /// See [`StoreConfig::analyzer`].
+    pub analyzer: Option<String>,
+    /// See [`StoreConfig::use_compression`]. It may differ from what the store has: it governs what is
+    /// written from now on.
+    pub use_compression: Option<bool>,
+}
+
+impl From<StoreConfig> for ConfigRequest {
+    /// Asks for all of it.
+    fn from(config: StoreConfig) -> Self {
+        Self {
+            vector_dimension: Some(config.vector_dimension),
+            metric: Some(config.metric),
+            vector_storage: Some(config.vector_storage),
+            analyzer: Some(config.analyzer),
+            use_compression: Some(config.use_compression),
+        }
+    }
+}
+
+impl ConfigRequest {
+    /// What a store that is made by this request has.
+    #[must_use]
+    pub fn of_new(&self) -> StoreConfig {
+        self.over(&StoreConfig::default())
+    }
+
+    /// What is asked, and the rest from `base`.
+    fn over(&self, base: &StoreConfig) -> StoreConfig {
+        StoreConfig {
+            vector_dimension: self.vector_dimension.unwrap_or(base.vector_dimension),
+            metric: self.metric.unwrap_or(base.metric),
+            vector_storage: self.vector_storage.unwrap_or(base.vector_storage),
+            analyzer: self.analyzer.clone().unwrap_or_else(|| base.analyzer.clone()),
+            use_compression: self.use_compression.unwrap_or(base.use_compression),
+        }
+    }
+
+    /// What a handle on a store goes by; refuses another value of what is fixed.
+    pub(crate) fn of_stored(&self, stored: &StoreConfig) -> Result<StoreConfig> {
         let mismatch = |name, stored: &dyn ToString, given: &dyn ToString| {
             Err(Error::OptionMismatch {
                 name,
@@ -113,23 +169,21 @@ impl StoreConfig {
                 given: given.to_string(),
             })
         };
-        if self.vector_dimension != given.vector_dimension {
-            return mismatch("vector_dimension", &self.vector_dimension, &given.vector_dimension);
+        let given = self.over(stored);
+        if given.vector_dimension != stored.vector_dimension {
+            return mismatch("vector_dimension", &stored.vector_dimension, &given.vector_dimension);
         }
-        if self.metric != given.metric {
-            return mismatch("metric", &self.metric.as_str(), &given.metric.as_str());
+        if given.metric != stored.metric {
+            return mismatch("metric", &stored.metric.as_str(), &given.metric.as_str());
         }
-        if self.vector_storage != given.vector_storage {
-            return mismatch(
-                "vector_storage",
-                &self.vector_storage.as_str(),
-                &given.vector_storage.as_str(),
-            );
+        if given.vector_storage != stored.vector_storage {
+            let (stored, given) = (stored.vector_storage, given.vector_storage);
+            return mismatch("vector_storage", &stored.as_str(), &given.as_str());
         }
-        if self.analyzer != given.analyzer {
-            return mismatch("analyzer", &self.analyzer, &given.analyzer);
+        if given.analyzer != stored.analyzer {
+            return mismatch("analyzer", &stored.analyzer, &given.analyzer);
         }
-        Ok(())
+        Ok(given)
     }
 }
 
@@ -150,9 +204,8 @@ pub enum Retention {
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one option, named at every use")]
 pub struct OpenOptions {
-    /// What is fixed at creation; when the store exists, these must agree with it (compression may
-    /// differ: it governs what is written from now on).
-    pub config: StoreConfig,
+    /// What is fixed at creation: what is asked of it must agree with a store that exists.
+    pub config: ConfigRequest,
     /// Make the store when there is none.
     pub create: bool,
     /// Never write; works on a read-only file system.
@@ -175,7 +228,7 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     fn default() -> Self {
         Self {
-            config: StoreConfig::default(),
+            config: ConfigRequest::default(),
             create: true,
             read_only: false,
             exclusive: false,

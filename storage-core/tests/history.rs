@@ -305,7 +305,7 @@ fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
 fn erased_content_is_in_no_file_of_the_past_either() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = keeping();
-    options.config.use_compression = false;
+    options.config.use_compression = Some(false);
     let store = GraphStore::open(dir.path(), options.clone()).unwrap();
     store.put_concepts(vec![Concept::new("other", "stays"), Concept::new("secret", "")]).unwrap();
     for round in 0..3 {

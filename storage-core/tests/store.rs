@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 
 use storage_core::{
-    Association, Concept, ConceptPatch, Direction, Error, Filter, GraphStore, OpenOptions,
-    PathQuery, StoreConfig, TextQuery, VectorStorage, WordOperator,
+    Association, Concept, ConceptPatch, ConfigRequest, Direction, Error, Filter, GraphStore,
+    Metric, OpenOptions, PathQuery, StoreConfig, TextQuery, VectorStorage, WordOperator,
 };
 
 fn options(dim: usize) -> OpenOptions {
     let config = StoreConfig { vector_dimension: dim, ..StoreConfig::default() };
-    OpenOptions { config, background: false, ..OpenOptions::default() }
+    OpenOptions { config: config.into(), background: false, ..OpenOptions::default() }
 }
 
 fn unit(dim: usize, at: usize) -> Vec<f32> {
@@ -431,7 +431,7 @@ fn what_names_no_store_is_refused_before_anything_is_touched() {
     assert_eq!(names("."), before);
 
     let path = dir.path().join("deep/other");
-    let german = StoreConfig { analyzer: "german".to_owned(), ..StoreConfig::default() };
+    let german = ConfigRequest { analyzer: Some("german".to_owned()), ..ConfigRequest::default() };
     for config in [options(0).config, options(65_536).config, german] {
         let options = OpenOptions { config, ..OpenOptions::default() };
         let error = GraphStore::open(&path, options).unwrap_err();
@@ -442,6 +442,41 @@ fn what_names_no_store_is_refused_before_anything_is_touched() {
     let error = GraphStore::open(&path, read_only).unwrap_err();
     assert!(matches!(error, Error::NotFound { read_only: true, .. }), "{error}");
     assert!(error.to_string().contains("a read-only opening makes none"), "{error}");
+}
+
+#[test]
+fn an_opening_that_asks_for_nothing_takes_the_store_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = StoreConfig {
+        vector_dimension: 3,
+        metric: Metric::Dot,
+        vector_storage: VectorStorage::F16,
+        analyzer: "simple".to_owned(),
+        use_compression: false,
+    };
+    let options = OpenOptions { config: made.clone().into(), ..OpenOptions::default() };
+    GraphStore::open(dir.path(), options).unwrap().close().unwrap();
+    let store = GraphStore::open(dir.path(), OpenOptions::default()).unwrap();
+    assert_eq!(store.config(), made);
+    store.put_concept(Concept::new("a", "").with_vector(vec![1.0, 2.0, 3.0])).unwrap();
+    let mut transaction = store.transaction().unwrap();
+    transaction.put_concept(Concept::new("b", "").with_vector(vec![1.0, 2.0, 3.0])).unwrap();
+    let wrong = transaction.put_concept(Concept::new("c", "").with_vector(vec![0.0; 384]));
+    assert!(matches!(wrong, Err(Error::InvalidVector { .. })));
+    transaction.commit().unwrap();
+    drop(store);
+    for config in [
+        ConfigRequest { vector_dimension: Some(384), ..ConfigRequest::default() },
+        ConfigRequest { metric: Some(Metric::Cosine), ..ConfigRequest::default() },
+        ConfigRequest { vector_storage: Some(VectorStorage::F32), ..ConfigRequest::default() },
+        ConfigRequest { analyzer: Some("english".to_owned()), ..ConfigRequest::default() },
+    ] {
+        let options = OpenOptions { config, ..OpenOptions::default() };
+        let refused = GraphStore::open(dir.path(), options);
+        assert!(matches!(refused, Err(Error::OptionMismatch { .. })));
+    }
+    let memory = GraphStore::in_memory(ConfigRequest::default()).unwrap();
+    assert_eq!(memory.config(), StoreConfig::default());
 }
 
 #[test]
@@ -624,7 +659,7 @@ fn erased_content_is_in_no_file() {
 #[test]
 fn vectors_that_sixteen_bits_do_not_hold_are_refused() {
     let mut options = options(2);
-    options.config.vector_storage = VectorStorage::F16;
+    options.config.vector_storage = Some(VectorStorage::F16);
     let dir = tempfile::tempdir().unwrap();
     let store = GraphStore::open(dir.path(), options.clone()).unwrap();
     let refused = |outcome: Result<(), Error>| match outcome {

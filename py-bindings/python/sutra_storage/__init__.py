@@ -12,7 +12,7 @@ Example:
     ...     _ = store.put_concept("dog", "a domesticated mammal that barks", [1.0, 0.2, 0.0])
     ...     _ = store.put_concept("wolf", "a wild mammal that howls", [0.9, 0.4, 0.0])
     ...     _ = store.add_association("dog", "wolf", type="descends_from", confidence=0.5)
-    >>> with sutra_storage.GraphStore(folder.name, vector_dimension=3) as store:
+    >>> with sutra_storage.GraphStore(folder.name) as store:
     ...     store.search_text("barking mammals")
     ...     store.get_neighbors("dog")
     ...     store.search_vector(np.array([0.9, 0.4, 0.0]), k=1)

@@ -770,7 +770,9 @@ class GraphStore(Reader):
 
     Args:
         path: The store's directory; ":memory:" keeps it in memory.
-        vector_dimension: Components of every vector, 1 to 65,535.
+        vector_dimension: Components of every vector, 1 to 65,535. None, as for the other options
+            that are fixed when a store is made (metric, vector_storage, analyzer): as the store has
+            it; of a new store, 384.
         create: Make the store when there is none.
         read_only: Never write.
         exclusive: Keep the write lock as long as it is open, which shuts other writers out.
@@ -780,11 +782,12 @@ class GraphStore(Reader):
             once the interval has passed; "buffered": it survives power loss after a later save.
             Batches, transactions, `save()` and leaving `with` are "sync".
         interval_ms: Milliseconds of the interval.
-        metric: "cosine", "dot" or "euclidean".
-        vector_storage: "f32" (vectors come back bit-exact) or "f16" (half the bytes).
+        metric: "cosine" (the default of a new store), "dot" or "euclidean".
+        vector_storage: "f32" (the default; vectors come back bit-exact) or "f16" (half the bytes).
         use_compression: Whether contents of 256 bytes and more are compressed (LZ4) where that
-            saves an eighth. Attributes, sources and categories are stored as they are.
-        analyzer: Of the word index: "english" or "simple".
+            saves an eighth, from now on. Attributes, sources and categories are stored as they are.
+            None: as the store has it; of a new store, True.
+        analyzer: Of the word index: "english" (the default) or "simple".
         retention: Seconds, or a timedelta, for which states of the past can be read: 0 keeps
             nothing, `math.inf` everything. It is the store's: a change holds for all handles from
             then on. None: as the store has it, which is 0 at first.
@@ -793,7 +796,7 @@ class GraphStore(Reader):
     def __new__(
         cls,
         path: str | PathLike[str],
-        vector_dimension: int = 384,
+        vector_dimension: int | None = None,
         *,
         create: bool = True,
         read_only: bool = False,
@@ -801,10 +804,10 @@ class GraphStore(Reader):
         timeout: float = 5.0,
         durability: _Durability = "interval",
         interval_ms: float = 50,
-        metric: Literal["cosine", "dot", "euclidean"] = "cosine",
-        vector_storage: Literal["f32", "f16"] = "f32",
-        use_compression: bool = True,
-        analyzer: Literal["english", "simple"] = "english",
+        metric: Literal["cosine", "dot", "euclidean"] | None = None,
+        vector_storage: Literal["f32", "f16"] | None = None,
+        use_compression: bool | None = None,
+        analyzer: Literal["english", "simple"] | None = None,
         retention: float | timedelta | None = None,
     ) -> Self: ...
     def add_vector(self, concept_id: str, embedding: ArrayLike) -> int:

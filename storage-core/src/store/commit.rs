@@ -122,8 +122,9 @@ impl Shared {
         durability: Durability,
     ) -> Result<u64> {
         self.check_usable()?;
+        let config = Arc::clone(&self.state.load().config);
         for write in &writes {
-            write.validate(&self.options.config)?;
+            write.validate(&config)?;
         }
         self.commit_made(reads, durability, |state| resolve(state, writes, now()))
     }

@@ -149,12 +149,7 @@ impl Disk {
         }
         disk.poisonings = disk.control.poisonings();
         let (mut position, mut state) = disk.load()?;
-        state.config.check_same(&options.config)?;
-        if options.config.use_compression != state.config.use_compression {
-            let mut config = StoreConfig::clone(&state.config);
-            config.use_compression = options.config.use_compression;
-            state.config = Arc::new(config);
-        }
+        state.config = Arc::new(options.config.of_stored(&state.config)?);
         if disk.access == Access::ReadWrite {
             if disk.control.generation() != position.manifest.generation {
                 // The page names a generation once its name is durable; a creation may have failed
@@ -227,7 +222,7 @@ impl Disk {
             next_number: 0,
             next_segment: 1,
             types: Vec::new(),
-            config: options.config.clone(),
+            config: options.config.of_new(),
             segments: Vec::new(),
             retention: options.retention.unwrap_or_default(),
             history_start: Era::default(),

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use crate::fs::{FileSystem, OsFileSystem};
-use crate::options::{OpenOptions, Retention, StoreConfig};
+use crate::options::{ConfigRequest, OpenOptions, Retention, StoreConfig};
 use crate::state::State;
 use crate::{Error, Result};
 use commit::Changes;
@@ -42,12 +42,12 @@ pub use transaction::Transaction;
 /// [`Snapshot`] keeps one state.
 ///
 /// ```
-/// use storage_core::{Association, Concept, Direction, GraphStore, OpenOptions, StoreConfig};
+/// use storage_core::{Association, Concept, ConfigRequest, Direction, GraphStore, OpenOptions};
 ///
 /// let dir = tempfile::tempdir()?;
-/// let config = StoreConfig { vector_dimension: 3, ..StoreConfig::default() };
+/// let config = ConfigRequest { vector_dimension: Some(3), ..ConfigRequest::default() };
 /// let options = OpenOptions { config, ..OpenOptions::default() };
-/// let store = GraphStore::open(dir.path(), options.clone())?;
+/// let store = GraphStore::open(dir.path(), options)?;
 /// store.put_concepts(vec![
 ///     Concept::new("dog", "a domesticated carnivorous mammal").with_vector(vec![1.0, 0.2, 0.0]),
 ///     Concept::new("mammal", "an animal that nourishes its young with milk"),
@@ -55,7 +55,7 @@ pub use transaction::Transaction;
 /// store.put_association(Association::new("dog", "mammal").with_type("hypernym"))?;
 /// store.close()?;
 ///
-/// let store = GraphStore::open(dir.path(), options)?;
+/// let store = GraphStore::open(dir.path(), OpenOptions::default())?;
 /// assert_eq!(store.neighbors("dog", Direction::Out)?, ["mammal"]);
 /// assert_eq!(store.search_text("milk for young animals", 1)?[0].id, "mammal");
 /// assert_eq!(store.vector("dog")?, Some(vec![1.0, 0.2, 0.0]));
@@ -126,7 +126,7 @@ impl GraphStore {
             });
         }
         check_path(path)?;
-        options.config.validate()?;
+        options.config.of_new().validate()?;
         let (disk, position, mut state) = Disk::open(fs, path, &options)?;
         state.changed.clear(); // No transaction of this handle has read anything yet.
         let writer = Writer::new(Some(position), state.epoch);
@@ -150,8 +150,8 @@ impl GraphStore {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for options out of their range.
-    pub fn in_memory(config: StoreConfig) -> Result<Self> {
-        Self::in_memory_with(OpenOptions { config, ..OpenOptions::default() })
+    pub fn in_memory(config: impl Into<ConfigRequest>) -> Result<Self> {
+        Self::in_memory_with(OpenOptions { config: config.into(), ..OpenOptions::default() })
     }
 
     /// As [`GraphStore::in_memory`], with all options that mean anything without files.
@@ -159,7 +159,7 @@ impl GraphStore {
     /// # Errors
     /// As there.
     pub fn in_memory_with(options: OpenOptions) -> Result<Self> {
-        let mut state = State::empty(disk::random_bytes(), Arc::new(options.config.clone()))?;
+        let mut state = State::empty(disk::random_bytes(), Arc::new(options.config.of_new()))?;
         state.history.retention = options.retention.unwrap_or_default();
         let options = OpenOptions { background: false, ..options };
         Ok(Self::start(None, Writer::new(None, 0), state, options))

@@ -57,7 +57,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn validate(&self, write: &Write) -> Result<()> {
-        write.validate(&self.store.shared.options.config)
+        write.validate(&self.base.state().config)
     }
 
     fn write(&mut self, write: Write) -> Result<()> {

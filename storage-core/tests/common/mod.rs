@@ -17,7 +17,7 @@ pub(crate) const DIM: usize = 8;
 
 pub(crate) fn options() -> OpenOptions {
     let config = StoreConfig { vector_dimension: DIM, ..StoreConfig::default() };
-    OpenOptions { config, background: false, ..OpenOptions::default() }
+    OpenOptions { config: config.into(), background: false, ..OpenOptions::default() }
 }
 
 /// A number that an environment variable holds, if it is set.

@@ -38,12 +38,15 @@ class RustStorageAdapter(KnowledgeReader):
         (['wolf'], [('dog', 1.0)])
     """
 
-    def __init__(self, path: str | Path, vector_dimension: int = 384, **options: Any) -> None:
+    def __init__(
+        self, path: str | Path, vector_dimension: int | None = None, **options: Any
+    ) -> None:
         """Open the store in a directory, or make one.
 
         Args:
             path: The directory; ":memory:" keeps the store in memory.
-            vector_dimension: Components of each vector, 1 to 65,535.
+            vector_dimension: Components of each vector, 1 to 65,535; None: as the store has it, or
+                384.
             **options: Further options of `sutra_storage.GraphStore`.
 
         Raises:
