@@ -10,6 +10,7 @@ use storage_core::Association;
 
 use crate::arguments::{Arg, Number, Text, Time, name};
 use crate::attributes::{attributes_of, to_dict};
+use crate::hits::digits;
 
 /// An association as it was read from a store. Times are seconds since the Unix epoch.
 #[pyclass(frozen, module = "sutra_storage")]
@@ -148,12 +149,12 @@ impl StoredAssociation {
             None => String::new(),
         };
         Ok(format!(
-            "StoredAssociation({}, {}, type={}, weight={:?}, confidence={:?}{source})",
+            "StoredAssociation({}, {}, type={}, weight={}, confidence={}{source})",
             text(&self.0.source_id)?,
             text(&self.0.target_id)?,
             text(&self.0.association_type)?,
-            self.0.weight,
-            self.0.confidence,
+            digits(self.0.weight),
+            digits(self.0.confidence),
         ))
     }
 

@@ -13,6 +13,17 @@ fn show(py: Python<'_>, text: &str) -> PyResult<String> {
     Ok(text.into_pyobject(py)?.repr()?.to_str()?.to_owned())
 }
 
+/// A score or confidence as a `repr` shows it: to four digits, but never as 1 what is less.
+pub(crate) fn digits(value: f32) -> String {
+    let rounded = if value.abs() < 1000.0 {
+        format!("{value:.3e}").parse().unwrap_or(value)
+    } else {
+        (f64::from(value) * 10.0).round() as f32 / 10.0
+    };
+    let is_hidden = rounded.abs() >= 1.0 && value.abs() < 1.0;
+    format!("{:?}", if is_hidden { value } else { rounded })
+}
+
 /// A concept that a search found: `id, score = hit`. A larger score is better.
 #[pyclass(frozen, module = "sutra_storage")]
 pub(crate) struct Hit {
@@ -64,7 +75,7 @@ impl Hit {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("Hit(id={}, score={:?})", show(py, &self.id)?, self.score))
+        Ok(format!("Hit(id={}, score={})", show(py, &self.id)?, digits(self.score)))
     }
 }
 
@@ -118,7 +129,7 @@ impl Leg {
     }
 
     fn __repr__(&self) -> String {
-        format!("Leg(rank={}, score={:?})", self.rank, self.score)
+        format!("Leg(rank={}, score={})", self.rank, digits(self.score))
     }
 }
 
@@ -200,11 +211,34 @@ impl HybridHit {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let leg = |leg: Option<Leg>| leg.map_or_else(|| "None".to_owned(), |leg| leg.__repr__());
         Ok(format!(
-            "HybridHit(id={}, score={:?}, words={}, vector={})",
+            "HybridHit(id={}, score={}, words={}, vector={})",
             show(py, &self.id)?,
-            self.score,
+            digits(self.score),
             leg(self.words),
             leg(self.vector)
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digits;
+
+    #[test]
+    fn a_score_is_shown_to_four_digits_and_one_only_for_one() {
+        for (value, shown) in [
+            (0.9, "0.9"),
+            (1.0, "1.0"),
+            (0.0, "0.0"),
+            (-1.0, "-1.0"),
+            (0.970_142_5, "0.9701"),
+            (12.345_678, "12.35"),
+            (12_345.678, "12345.7"),
+            (0.000_123_456, "0.0001235"),
+            (0.999_99, "0.99999"),
+            (f32::INFINITY, "inf"),
+        ] {
+            assert_eq!(digits(value), shown);
+        }
     }
 }

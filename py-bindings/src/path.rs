@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use storage_core::FoundPath;
 
 use crate::association::StoredAssociation;
+use crate::hits::digits;
 
 /// A path between two concepts.
 #[pyclass(frozen, module = "sutra_storage")]
@@ -76,6 +77,6 @@ impl Path {
             }
             shown += id.into_pyobject(py)?.repr()?.to_str()?;
         }
-        Ok(format!("{shown}, confidence={:?})", self.confidence))
+        Ok(format!("{shown}, confidence={})", digits(self.confidence)))
     }
 }

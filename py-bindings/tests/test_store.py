@@ -566,3 +566,14 @@ def test_a_backup_is_a_store_of_its_own(tmp_path: Path) -> None:
         pytest.raises(sutra_storage.InvalidArgumentError),
     ):
         memory.backup(tmp_path / "another")
+
+
+def test_scores_are_shown_to_four_digits() -> None:
+    assert repr(sutra_storage.Hit("a", 0.97014250)) == "Hit(id='a', score=0.9701)"
+    leg = sutra_storage.Leg(1, 12345.678)
+    assert repr(leg) == "Leg(rank=1, score=12345.7)"
+    hit = sutra_storage.HybridHit("a", 0.0327868, leg)
+    assert "score=0.03279, words=Leg(" in repr(hit)
+    association = sutra_storage.StoredAssociation("a", "b", confidence=0.123456)
+    assert "weight=1.0, confidence=0.1235)" in repr(association)
+    assert association.confidence == float(np.float32(0.123456))

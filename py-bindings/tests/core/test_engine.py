@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import pytest
 from sutra_core.errors import EmbedderMismatchError, TextError
 from sutra_core.graph import Association, AssociationType, Concept
 from sutra_core.graph.ids import EMBEDDER_ID, text_id
+from sutra_core.graph.shown import digits
 from sutra_core.hybrid import HybridAI
 from sutra_core.learning import AssociationExtractor, Lesson
 from sutra_core.learning.evidence import evidence_of
@@ -59,6 +61,40 @@ def test_a_text_in_other_words_answers(learned: Learn) -> None:
     assert answer.primary_answer == text
     assert 0.0 < answer.confidence < 1.0
     assert answer.proof["evidence"][0]["id"] == text_id(text)
+
+
+def test_what_the_engine_returns_shows_itself_in_short(learned: Learn) -> None:
+    engine = learned(*DOGS, "A dog is a " + "very " * 100 + "faithful companion.")
+    answer = engine.ask("Is a dog an animal?")
+    path = answer.supporting_paths[0]
+    hits = engine.search_concepts("mammals")
+    thing = engine.ask("What is a dog?")
+    shown = [answer, path, thing, *path.associations, *hits, *hits[0].legs.values()]
+    shown += [*thing.alternative_answers, engine.get_concept(hits[0].id)]
+    for value in shown:
+        assert len(repr(value)) < 250, repr(value)
+        assert not re.search(r"\d\.\d{5}", repr(value)), repr(value)
+    assert repr(answer) == "ConsensusResult('Yes', confidence=0.81, supporting_paths=1)"
+    assert repr(path) == (
+        "ReasoningPath('dog is a kind of mammal, which is a kind of animal', confidence=0.81)"
+    )
+    assert repr(path.associations[0]) == (
+        "Association('name:dog' -is_a-> 'name:mammal', confidence=0.9)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (float(np.float32(0.9)), "0.9"),
+        (1.0, "1.0"),
+        (0.123456, "0.1235"),
+        (12345.678, "12345.7"),
+        (0.99999, "0.99999"),
+    ],
+)
+def test_numbers_are_shown_as_people_write_them(value: float, shown: str) -> None:
+    assert digits(value) == shown
 
 
 def test_kinds_of_kinds_are_kinds(learned: Learn) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from sutra_core.graph.relations import AssociationType, kind_of
+from sutra_core.graph.shown import digits, shortened
 
 if TYPE_CHECKING:
     from sutra_storage import StoredAssociation, StoredConcept
@@ -36,7 +37,7 @@ _KIND: Final = "sutra:kind"
 """Attribute of the store's association: its kind, where its name says another."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Concept:
     """A node of the knowledge.
 
@@ -75,6 +76,14 @@ class Concept:
         if self.access_count < 0:
             raise ValueError(f"access_count must not be negative, not {self.access_count}")
 
+    def __repr__(self) -> str:
+        """Name it, with the beginning of its content."""
+        source = "" if self.source is None else f", source={self.source!r}"
+        return (
+            f"Concept({self.id!r}, {shortened(self.content)!r},"
+            f" confidence={digits(self.confidence)}{source})"
+        )
+
     @property
     def words(self) -> tuple[str, ...]:
         """The concept's names, the best known first: attribute "words"; none if it has none."""
@@ -109,7 +118,7 @@ class Concept:
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Association:
     """A typed, weighted edge between two concepts; its key is (source, target, relation, negated).
 
@@ -168,6 +177,14 @@ class Association:
             **fields: The other attributes.
         """
         return cls(source_id, target_id, kind_of(relation), relation, **fields)
+
+    def __repr__(self) -> str:
+        """Name its ends and relation, and how sure it is."""
+        source = "" if self.source is None else f", source={self.source!r}"
+        return (
+            f"Association({self.source_id!r} -{self.store_type}-> {self.target_id!r},"
+            f" confidence={digits(self.confidence)}{source})"
+        )
 
     @property
     def store_type(self) -> str:

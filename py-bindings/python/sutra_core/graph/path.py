@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sutra_core.graph.relations import family_of, phrase_of
+from sutra_core.graph.shown import digits, shortened
 
 if TYPE_CHECKING:
     from sutra_core.graph.concepts import Association
+
+_SHOWN_CHARS: Final = 120
 
 Fact = tuple[str, str, str]
 """Source, relation family and target: a statement, whatever name it was stored under."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ReasoningPath:
     """A chain of associations.
 
@@ -33,6 +36,11 @@ class ReasoningPath:
     associations: tuple[Association, ...]
     forward: tuple[bool, ...]
     labels: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Tell it as a sentence, with its confidence."""
+        told = shortened(self.describe(), _SHOWN_CHARS)
+        return f"ReasoningPath({told!r}, confidence={digits(self.confidence)})"
 
     @property
     def confidence(self) -> float:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from sutra_core.graph.shown import digits, shortened
+
 if TYPE_CHECKING:
     from sutra_core.graph.path import ReasoningPath
 
@@ -16,7 +18,7 @@ UNKNOWN: Final = "I don't know"
 """The answer that abstains."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Leg:
     """A hit's place in one leg of a search.
 
@@ -28,8 +30,12 @@ class Leg:
     rank: int
     score: float
 
+    def __repr__(self) -> str:
+        """Show both, the score to four digits."""
+        return f"Leg(rank={self.rank}, score={digits(self.score)})"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class SearchHit:
     """A concept that a search found.
 
@@ -45,8 +51,15 @@ class SearchHit:
     content: str
     legs: dict[str, Leg]
 
+    def __repr__(self) -> str:
+        """Show the beginning of the content, and the rank in each leg."""
+        legs = "".join(f", {name}=#{leg.rank}" for name, leg in self.legs.items())
+        return (
+            f"SearchHit({self.id!r}, {shortened(self.content)!r}, score={digits(self.score)}{legs})"
+        )
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Answer:
     """One possible answer.
 
@@ -62,8 +75,15 @@ class Answer:
     concept_id: str | None = None
     paths: tuple[ReasoningPath, ...] = ()
 
+    def __repr__(self) -> str:
+        """Show the beginning of the answer, its confidence, and how much supports it."""
+        return (
+            f"Answer({shortened(self.text)!r}, confidence={digits(self.confidence)},"
+            f" paths={len(self.paths)})"
+        )
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ConsensusResult:
     """The answer to a question.
 
@@ -84,6 +104,19 @@ class ConsensusResult:
     alternative_answers: tuple[Answer, ...] = ()
     explanation: str = ""
     proof: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Show the beginning of the answer, its confidence, and how much else there is."""
+        counts = {
+            "supporting_paths": self.supporting_paths,
+            "contradicting_paths": self.contradicting_paths,
+            "alternative_answers": self.alternative_answers,
+        }
+        shown = "".join(f", {name}={len(found)}" for name, found in counts.items() if found)
+        return (
+            f"ConsensusResult({shortened(self.primary_answer)!r},"
+            f" confidence={digits(self.confidence)}{shown})"
+        )
 
     @property
     def abstained(self) -> bool:
