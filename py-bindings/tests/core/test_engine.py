@@ -63,6 +63,28 @@ def test_a_text_in_other_words_answers(learned: Learn) -> None:
     assert answer.proof["evidence"][0]["id"] == text_id(text)
 
 
+def test_a_text_that_answers_is_quoted_with_its_source(learned: Learn) -> None:
+    text = "Leaves are green. Photosynthesis converts sunlight into chemical energy in plants."
+    engine = learned((text, "botany.txt"), "A poodle is a fine dog to have around the house.")
+    shown = engine.explain("How do plants make energy?")
+    quoted = '"Photosynthesis converts sunlight into chemical energy in plants." [botany.txt]'
+    assert shown.splitlines()[1:] == ["  as a text says", f"    {quoted}"]
+    for question in ("What is a poodle?", "Who has a poodle around the house?"):
+        assert "text:" not in engine.explain(question)
+
+
+def test_other_answers_are_listed_with_their_confidence(learned: Learn) -> None:
+    engine = learned(*(f"Smoking causes {what}." for what in ("cancer", "asthma")))
+    shown = engine.explain("What does smoking cause?").splitlines()
+    assert shown[-2] == "  1 other answer possible"
+    other = engine.ask("What does smoking cause?").alternative_answers[0]
+    assert shown[-1] == f"    {other.text} (confidence {other.confidence:.2f})"
+    engine.learn_batch(f"Smoking causes {what}." for what in ("cough", "fatigue", "wrinkles"))
+    shown = engine.explain("What does smoking cause?").splitlines()
+    assert shown[-5] == "  4 other answers possible"
+    assert shown[-1] == "    and 1 more"
+
+
 def test_what_the_engine_returns_shows_itself_in_short(learned: Learn) -> None:
     engine = learned(*DOGS, "A dog is a " + "very " * 100 + "faithful companion.")
     answer = engine.ask("Is a dog an animal?")

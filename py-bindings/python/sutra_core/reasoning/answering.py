@@ -21,9 +21,10 @@ from sutra_core.graph.relations import (
     family_of,
     phrase_of,
 )
+from sutra_core.graph.shown import shortened
 from sutra_core.reasoning.entities import EntityResolver
 from sutra_core.reasoning.paths import MAX_HOPS, PathFinder
-from sutra_core.reasoning.proof import proof_of, sentences_of
+from sutra_core.reasoning.proof import proof_of, sentences_of, telling_sentence
 from sutra_core.reasoning.query import Question, QuestionKind, QuestionReading
 from sutra_core.reasoning.result import UNKNOWN, Answer, ConsensusResult
 
@@ -45,6 +46,9 @@ TEXT_TRUST: Final = 0.7
 
 MAX_CONNECTION_HOPS: Final = 6
 """A longer chain in any direction connects everything with everything."""
+
+MAX_LISTED: Final = 3
+"""Other answers that an explanation names."""
 
 MAX_READINGS: Final = 6
 """Readings of a question that are tried."""
@@ -327,7 +331,7 @@ class Answerer:
             first.paths,
             against,
             tuple(others),
-            self._explain(first, against, used, len(others)),
+            self._explain(question, first, against, used, others),
             proof_of(
                 self._storage,
                 question,
@@ -363,21 +367,27 @@ class Answerer:
 
     def _explain(
         self,
+        question: Question,
         answer: Answer,
         against: Sequence[ReasoningPath],
         texts: Sequence[Concept],
-        alternatives: int,
+        others: Sequence[Answer],
     ) -> str:
-        """Return why, a line for each path and text."""
+        """Return why, with the paths and sentences that say so, and what else was possible."""
         lines = [f"{answer.text} (confidence {_shown(answer.confidence)})"]
         lines += [self._told(path, "because") for path in answer.paths]
         lines += [self._told(path, "although") for path in against]
         for text in texts:
-            source = f" [{text.source}]" if text.source else ""
-            lines.append(f"  as {text.id} says{source}")
-        if alternatives:
-            noun = "answer" if alternatives == 1 else "answers"
-            lines.append(f"  {alternatives} other {noun} possible")
+            lines += ["  as a text says", _quoted(telling_sentence(text, question), text.source)]
+        if others:
+            noun = "answer" if len(others) == 1 else "answers"
+            lines.append(f"  {len(others)} other {noun} possible")
+            lines += [
+                f"    {shortened(other.text)} (confidence {_shown(other.confidence)})"
+                for other in others[:MAX_LISTED]
+            ]
+            if len(others) > MAX_LISTED:
+                lines.append(f"    and {len(others) - MAX_LISTED} more")
         return "\n".join(lines)
 
     def _told(self, path: ReasoningPath, conjunction: str) -> str:
@@ -387,10 +397,16 @@ class Answerer:
             line = line.replace("1 hops", "1 hop")
         sentences = sentences_of(self._storage, path.associations)
         for sentence, source in sentences:
-            line += f'\n    "{sentence}"' + (f" [{source}]" if source else "")
+            line += "\n" + _quoted(sentence, source)
         if not sentences and path.sources:
             line += f" [{', '.join(path.sources)}]"
         return line
+
+
+def _quoted(sentence: str, source: str | None) -> str:
+    """Return a sentence as a line that quotes it, with its source if that is known."""
+    line = " ".join(sentence.split())
+    return f'    "{line}"' + (f" [{source}]" if source else "")
 
 
 def _called(

@@ -10,6 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from sutra_core.learning.evidence import Evidence, evidence_of
+from sutra_storage import _native, analyze
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,6 +84,14 @@ def sentences_of(
             if sentence is not None:
                 found[sentence, evidence["source"]] = None
     return list(found)
+
+
+def telling_sentence(text: Concept, question: Question) -> str:
+    """Return the sentence of a text with the most of a question's words; of equals the first."""
+    wanted = set(analyze(" ".join(question.keywords)))
+    spans = _native.extract(text.content).sentences or [(0, len(text.content))]
+    sentences = [text.content[start:end] for start, end in spans]
+    return max(sentences, key=lambda sentence: len(wanted & set(analyze(sentence))))
 
 
 def _sentence(storage: KnowledgeReader, evidence: Evidence) -> str | None:
