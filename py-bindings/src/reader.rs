@@ -2,9 +2,11 @@
 //!
 //! Invariant: each call reads one state, with the GIL released; what it returns is the caller's own.
 
+use std::ffi::CString;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
+use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 use storage_core::{GraphStore, Metric, PathQuery, Snapshot, TextQuery, WordOperator};
 
@@ -299,18 +301,21 @@ impl Reader {
 
     /// Return the best paths from any of some concepts to any of others, best first.
     ///
-    /// A path's confidence is the product of its associations'; of equals the shorter is better.
+    /// A path's confidence is the product of its associations'; of equals the shorter is better. A
+    /// path has at least one association and visits no concept twice. Without any, the list is empty.
     ///
     /// Args:
-    ///     sources: One id or several; those that don't exist are passed over.
+    ///     sources: One id or several; those that don't exist are passed over, so that an unknown id
+    ///         has no paths.
     ///     targets: Likewise.
     ///     k: At most this many paths.
-    ///     max_depth: At most this many associations in a path.
+    ///     max_depth: At most this many associations in a path, 0 to 64; longer ones are not found.
     ///     direction: "out", "in" or "both": how a path runs along associations.
     ///     types: Only associations of this type, or of these.
     ///     min_confidence: Only associations of at least this confidence. One of confidence 0.0 is
     ///         never followed: it is held impossible, and explains nothing.
-    ///     max_visited: Associations looked at before the search gives up.
+    ///     max_visited: Associations looked at before the search gives up, with a `RuntimeWarning`:
+    ///         what it returns then are paths, but there may be better or further ones.
     #[pyo3(signature = (sources, targets, *, k=Count::of(5), max_depth=Count::of(6),
         direction=Arg::of(Text("out")), types=None, min_confidence=Arg::of(Number(0.0)),
         max_visited=Count::of(1_000_000)))]
@@ -344,7 +349,16 @@ impl Reader {
             let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
             snapshot.find_paths(&sources, &targets, &query)
         })?;
-        found.into_iter().map(|path| Path::new(py, path)).collect()
+        if !found.is_complete {
+            let most = query.max_visited;
+            let message = format!(
+                "find_paths gave up after max_visited={most} associations: there may be better or \
+                 further paths; raise max_visited, or lower max_depth"
+            );
+            let message = CString::new(message).expect("the text has no NUL");
+            PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)?;
+        }
+        found.paths.into_iter().map(|path| Path::new(py, path)).collect()
     }
 
     // ---- search ------------------------------------------------------------------------------------

@@ -568,6 +568,19 @@ def test_a_backup_is_a_store_of_its_own(tmp_path: Path) -> None:
         memory.backup(tmp_path / "another")
 
 
+def test_a_search_for_paths_says_that_it_gave_up() -> None:
+    with sutra_storage.GraphStore(":memory:", 2) as store:
+        store.put_concepts(["a", "b", "c"])
+        store.add_associations(["a", "b"], ["b", "c"])
+        assert len(store.find_paths("a", "c")) == 1
+        assert store.find_paths("a", "c", max_depth=1) == []
+        assert store.find_paths("a", "nobody") == []
+        with pytest.warns(RuntimeWarning, match="raise max_visited"):
+            store.find_paths("a", "c", max_visited=1)
+        with pytest.raises(sutra_storage.InvalidArgumentError, match="max_depth"):
+            store.find_paths("a", "c", max_depth=65)
+
+
 def test_scores_are_shown_to_four_digits() -> None:
     assert repr(sutra_storage.Hit("a", 0.97014250)) == "Hit(id='a', score=0.9701)"
     leg = sutra_storage.Leg(1, 12345.678)

@@ -204,6 +204,8 @@ fn paths_multiply_confidences_and_name_their_associations() {
         },
         |store| {
             let found = store.find_paths(&["dog"], &["animal"], &PathQuery::default()).unwrap();
+            assert!(found.is_complete);
+            let found = found.paths;
             assert_eq!(found.len(), 2);
             assert_eq!(found[0].concept_ids, ["dog", "mammal", "animal"]);
             assert!((found[0].confidence - 0.72).abs() < 1e-6);
@@ -214,10 +216,16 @@ fn paths_multiply_confidences_and_name_their_associations() {
                 store.neighbors("dog", Direction::Out).unwrap(),
                 ["mammal", "animal", "pet"]
             );
-            let none = store.find_paths(&["animal"], &["dog"], &PathQuery::default()).unwrap();
+            let none =
+                store.find_paths(&["animal"], &["dog"], &PathQuery::default()).unwrap().paths;
             assert!(none.is_empty());
             let back = PathQuery { direction: Direction::Both, k: 1, ..PathQuery::default() };
-            let back = store.find_paths(&["animal"], &["dog"], &back).unwrap();
+            let back = store.find_paths(&["animal"], &["dog"], &back).unwrap().paths;
+            let hasty = PathQuery { max_visited: 1, ..PathQuery::default() };
+            assert!(!store.find_paths(&["dog"], &["animal"], &hasty).unwrap().is_complete);
+            let deep = PathQuery { max_depth: 65, ..PathQuery::default() };
+            let refused = store.find_paths(&["dog"], &["animal"], &deep).unwrap_err();
+            assert!(refused.to_string().contains("max_depth"), "{refused}");
             assert!(!back[0].steps[0].forward);
         },
     );

@@ -544,18 +544,22 @@ class Reader:
     ) -> list[Path]:
         """Return the best paths from any of some concepts to any of others, best first.
 
-        A path's confidence is the product of its associations'; of equals the shorter is better.
+        A path's confidence is the product of its associations'; of equals the shorter is better. A
+        path has at least one association and visits no concept twice. Without any, the list is
+        empty.
 
         Args:
-            sources: One id or several; those that don't exist are passed over.
+            sources: One id or several; those that don't exist are passed over, so that an unknown
+                id has no paths.
             targets: Likewise.
             k: At most this many paths.
-            max_depth: At most this many associations in a path.
+            max_depth: At most this many associations in a path, 0 to 64; longer ones are not found.
             direction: "out", "in" or "both": how a path runs along associations.
             types: Only associations of this type, or of these.
             min_confidence: Only associations of at least this confidence. One of confidence 0.0 is
                 never followed: it is held impossible, and explains nothing.
-            max_visited: Associations looked at before the search gives up.
+            max_visited: Associations looked at before the search gives up, with a `RuntimeWarning`:
+                what it returns then are paths, but there may be better or further ones.
         """
     def search_text(
         self,

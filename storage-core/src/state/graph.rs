@@ -13,7 +13,7 @@ use crate::{Association, Direction, Error, Result, record};
 pub struct PathQuery {
     /// At most this many paths.
     pub k: usize,
-    /// At most this many associations in a path.
+    /// At most this many associations in a path, 64 or less.
     pub max_depth: u32,
     /// Along which direction of the associations a path runs.
     pub direction: Direction,
@@ -22,7 +22,7 @@ pub struct PathQuery {
     /// Only associations of at least this confidence, 0 to 1. One of confidence 0 is never followed: it
     /// is held impossible, and explains nothing.
     pub min_confidence: f32,
-    /// Associations looked at before the search gives up.
+    /// Associations looked at before the search gives up; see [`FoundPaths::is_complete`].
     pub max_visited: u64,
 }
 
@@ -37,6 +37,16 @@ impl Default for PathQuery {
             max_visited: 1_000_000,
         }
     }
+}
+
+/// What a search for paths found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundPaths {
+    /// Best first.
+    pub paths: Vec<FoundPath>,
+    /// Whether the search ended by itself; if not, it looked at [`PathQuery::max_visited`] associations
+    /// and gave up, and there may be better or further paths.
+    pub is_complete: bool,
 }
 
 /// A path between two concepts.
@@ -160,8 +170,15 @@ impl State {
         sources: &[&str],
         targets: &[&str],
         query: &PathQuery,
-    ) -> Result<Vec<FoundPath>> {
+    ) -> Result<FoundPaths> {
         crate::concept::check_range("min_confidence", query.min_confidence, 1.0)?;
+        if query.max_depth > paths::MAX_DEPTH {
+            return Err(Error::InvalidArgument {
+                name: "max_depth",
+                expected: format!("at most {}", paths::MAX_DEPTH),
+                found: query.max_depth.to_string(),
+            });
+        }
         let numbers = |ids: &[&str]| -> Result<Vec<u32>> {
             let mut numbers = Vec::with_capacity(ids.len());
             for id in ids {
@@ -171,7 +188,7 @@ impl State {
         };
         let (sources, targets) = (numbers(sources)?, numbers(targets)?);
         if sources.is_empty() || targets.is_empty() {
-            return Ok(Vec::new());
+            return Ok(FoundPaths { paths: Vec::new(), is_complete: true });
         }
         let layers: Vec<usize> =
             (0..self.parts.len()).filter(|&at| self.parts[at].segment.edges() > 0).collect();
@@ -196,7 +213,8 @@ impl State {
                 found: e.to_string(),
             }
         })?;
-        found
+        let is_complete = !found.budget_exhausted;
+        let paths = found
             .paths
             .into_iter()
             .map(|path| {
@@ -210,7 +228,8 @@ impl State {
                     confidence: path.confidence,
                 })
             })
-            .collect()
+            .collect::<Result<_>>()?;
+        Ok(FoundPaths { paths, is_complete })
     }
 
     fn parts_with_edges(&self) -> impl Iterator<Item = &Part> {

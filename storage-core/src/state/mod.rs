@@ -18,7 +18,7 @@ use std::sync::Arc;
 use text_index::Analyzer;
 
 pub(crate) use apply::Frame;
-pub use graph::{FoundPath, PathQuery, PathStep};
+pub use graph::{FoundPath, FoundPaths, PathQuery, PathStep};
 pub(crate) use lookup::Place;
 pub(crate) use part::{Ending, Part};
 pub use search::{ConceptHit, Filter, HybridHit, Leg, TextQuery, WordOperator};

@@ -3,7 +3,7 @@
 use super::write::Write;
 use super::{GraphStore, StoreStats, VerifyReport};
 use crate::options::Durability;
-use crate::state::{ConceptHit, Filter, FoundPath, HybridHit, PathQuery, TextQuery};
+use crate::state::{ConceptHit, Filter, FoundPaths, HybridHit, PathQuery, TextQuery};
 use crate::{Association, Concept, ConceptPatch, Direction, Result};
 
 impl GraphStore {
@@ -259,7 +259,7 @@ impl GraphStore {
         sources: &[&str],
         targets: &[&str],
         query: &PathQuery,
-    ) -> Result<Vec<FoundPath>> {
+    ) -> Result<FoundPaths> {
         self.snapshot()?.find_paths(sources, targets, query)
     }
 

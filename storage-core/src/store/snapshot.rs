@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::concept::{check_time, validate_id};
 use crate::operation::EdgeKey;
-use crate::state::{ConceptHit, Filter, FoundPath, HybridHit, PathQuery, State, TextQuery};
+use crate::state::{ConceptHit, Filter, FoundPaths, HybridHit, PathQuery, State, TextQuery};
 use crate::{Association, Concept, Direction, Error, Result};
 
 /// One state of a store: it never changes, whatever is committed after it was taken.
@@ -210,7 +210,7 @@ impl Snapshot {
         sources: &[&str],
         targets: &[&str],
         query: &PathQuery,
-    ) -> Result<Vec<FoundPath>> {
+    ) -> Result<FoundPaths> {
         self.state.find_paths(sources, targets, query)
     }
 
