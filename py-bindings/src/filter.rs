@@ -2,12 +2,16 @@
 //!
 //! Invariant: an unknown condition is refused, never passed over.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 use storage_core::Filter as StoreFilter;
 
 use crate::arguments::{Arg, Text, Time, name, text_or_texts};
 use crate::errors::wrong_type;
+
+/// The names of the conditions.
+const CONDITIONS: [&str; 5] = ["category", "source", "created_from", "created_to", "ids"];
 
 /// Restricts a search to the concepts that meet all given conditions.
 #[pyclass(frozen, module = "sutra_storage")]
@@ -108,7 +112,16 @@ impl<'a, 'py> FromPyObject<'a, 'py> for FilterArgument {
         let Ok(conditions) = given.cast::<PyDict>() else {
             return Err(wrong_type("a filter", "a Filter or a dict", &given));
         };
-        // The class's own constructor refuses what it does not know.
+        for key in conditions.keys() {
+            let known = key.extract::<&str>().is_ok_and(|key| CONDITIONS.contains(&key));
+            if !known {
+                return Err(PyTypeError::new_err(format!(
+                    "a filter has no condition {}; it has {}",
+                    key.repr()?,
+                    CONDITIONS.join(", ")
+                )));
+            }
+        }
         let class = PyType::new::<Filter>(given.py());
         let filter = class.call((), Some(&conditions))?.cast_into::<Filter>()?;
         Ok(Self(filter.get().0.clone()))

@@ -581,6 +581,15 @@ def test_a_search_for_paths_says_that_it_gave_up() -> None:
             store.find_paths("a", "c", max_depth=65)
 
 
+def test_a_filter_names_the_conditions_that_it_knows() -> None:
+    with sutra_storage.GraphStore(":memory:", 2) as store:
+        known = "category, source, created_from, created_to, ids"
+        unknowns: list[Any] = [{"colour": "red"}, {1: "red"}]
+        for unknown in unknowns:
+            with pytest.raises(TypeError, match=f"it has {known}"):
+                store.search_text("x", filter=unknown)
+
+
 def test_scores_are_shown_to_four_digits() -> None:
     assert repr(sutra_storage.Hit("a", 0.97014250)) == "Hit(id='a', score=0.9701)"
     leg = sutra_storage.Leg(1, 12345.678)
