@@ -1,4 +1,5 @@
-//! The README's code runs: its shell lines name commands that exist, its Python sessions are replayed.
+//! The code of the README and the guide runs: the README's shell lines name commands that exist, the
+//! Python of both is replayed.
 //!
 //! Shell lines are not run (they are what the other steps run); a line that can't be checked is
 //! a finding, so that the README can't drift unseen. Python is run by
@@ -12,11 +13,12 @@ use crate::process;
 use crate::test;
 use crate::workspace::Workspace;
 
-/// The document whose code is run.
+/// The documents whose code is run; the first one's shell lines are looked at, too.
 const README: &str = "README.md";
+const GUIDE: &str = "docs/guide.md";
 
-/// What Python is given to run the document's Python.
-pub(crate) const ARGUMENTS: [&str; 3] = ["-P", "xtask/scripts/run_readme.py", README];
+/// What Python is given to run the documents' Python.
+pub(crate) const ARGUMENTS: [&str; 4] = ["-P", "xtask/scripts/run_readme.py", README, GUIDE];
 
 /// Programs whose lines a reader runs once, and this check leaves alone.
 const FOREIGN: [&str; 5] = ["git", "cd", "pip", "python", "source"];
