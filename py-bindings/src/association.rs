@@ -50,11 +50,11 @@ pub(crate) fn association_of(
 impl StoredAssociation {
     /// Makes an association as `get_associations` would return it; it is in no store.
     #[new]
-    #[pyo3(signature = (source_id, target_id, *, r#type=Arg::of(Text("semantic")),
+    #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic")), *,
         weight=Arg::of(Number(1.0)), confidence=Arg::of(Number(1.0)), source=None, attributes=None,
         created=None, last_used=None))]
     #[pyo3(
-        text_signature = "(source_id, target_id, *, type='semantic', weight=1.0, confidence=1.0, \
+        text_signature = "(source_id, target_id, type='semantic', *, weight=1.0, confidence=1.0, \
         source=None, attributes=None, created=None, last_used=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]

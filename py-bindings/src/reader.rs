@@ -280,6 +280,9 @@ impl Reader {
     }
 
     /// Return the association of a source, target and type, or None.
+    ///
+    /// The three are its key: without `type` the one of type "semantic" is looked up, and no other.
+    /// `get_associations(source_id)` returns those of every type.
     #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic"))))]
     #[pyo3(text_signature = "($self, source_id, target_id, type='semantic')")]
     fn get_association(

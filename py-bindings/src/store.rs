@@ -374,10 +374,10 @@ impl GraphStore {
     ///
     /// Raises:
     ///     ConceptNotFoundError: It names the missing concept.
-    #[pyo3(signature = (source_id, target_id, *, r#type=Arg::of(Text("semantic")),
+    #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic")), *,
         weight=Arg::of(Number(1.0)), confidence=Arg::of(Number(1.0)), source=None, attributes=None,
         created=None, last_used=None, create_missing=false))]
-    #[pyo3(text_signature = "($self, source_id, target_id, *, type='semantic', weight=1.0, \
+    #[pyo3(text_signature = "($self, source_id, target_id, type='semantic', *, weight=1.0, \
         confidence=1.0, source=None, attributes=None, created=None, last_used=None, \
         create_missing=False)")]
     #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
@@ -455,7 +455,9 @@ impl GraphStore {
         self.run(py, |store| store.put_associations(associations, create_missing))
     }
 
-    /// Delete an association; return whether it was there.
+    /// Delete the association of a source, target and type; return whether it was there.
+    ///
+    /// Those of the other types between the two stay; `type` is "semantic" unless given.
     #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic"))))]
     #[pyo3(text_signature = "($self, source_id, target_id, type='semantic')")]
     fn delete_association(

@@ -277,10 +277,10 @@ impl Transaction {
     }
 
     /// Put an association, in place of any of its key; see `GraphStore.add_association`.
-    #[pyo3(signature = (source_id, target_id, *, r#type=Arg::of(Text("semantic")),
+    #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic")), *,
         weight=Arg::of(Number(1.0)), confidence=Arg::of(Number(1.0)), source=None, attributes=None,
         created=None, last_used=None, create_missing=false))]
-    #[pyo3(text_signature = "($self, source_id, target_id, *, type='semantic', weight=1.0, \
+    #[pyo3(text_signature = "($self, source_id, target_id, type='semantic', *, weight=1.0, \
         confidence=1.0, source=None, attributes=None, created=None, last_used=None, \
         create_missing=False)")]
     #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]

@@ -581,6 +581,23 @@ def test_a_search_for_paths_says_that_it_gave_up() -> None:
             store.find_paths("a", "c", max_depth=65)
 
 
+def test_the_type_of_an_association_stands_third_everywhere() -> None:
+    with sutra_storage.GraphStore(":memory:", 2) as store:
+        store.put_concepts(["a", "b"])
+        store.add_association("a", "b", "likes")
+        with store.transaction() as tx:
+            tx.add_association("a", "b", "knows")
+        assert store.get_association("a", "b") is None
+        found = store.get_association("a", "b", "likes")
+        assert found is not None
+        assert found == sutra_storage.StoredAssociation("a", "b", "likes", created=found.created)
+        assert {a.type for a in store.get_associations("a") if a.target_id == "b"} == {
+            "likes",
+            "knows",
+        }
+        assert store.delete_association("a", "b", "likes")
+
+
 def test_a_filter_names_the_conditions_that_it_knows() -> None:
     with sutra_storage.GraphStore(":memory:", 2) as store:
         known = "category, source, created_from, created_to, ids"

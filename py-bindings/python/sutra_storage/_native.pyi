@@ -283,8 +283,8 @@ class StoredAssociation:
         cls,
         source_id: str,
         target_id: str,
-        *,
         type: str = "semantic",
+        *,
         weight: float = 1.0,
         confidence: float = 1.0,
         source: str | None = None,
@@ -527,7 +527,11 @@ class Reader:
     def get_association(
         self, source_id: str, target_id: str, type: str = "semantic"
     ) -> StoredAssociation | None:
-        """Return the association of a source, target and type, or None."""
+        """Return the association of a source, target and type, or None.
+
+        The three are its key: without `type` the one of type "semantic" is looked up, and no other.
+        `get_associations(source_id)` returns those of every type.
+        """
     def association_types(self) -> list[str]:
         """Return the types that associations have had, in order of first use."""
     def find_paths(
@@ -724,8 +728,8 @@ class Transaction:
         self,
         source_id: str,
         target_id: str,
-        *,
         type: str = "semantic",
+        *,
         weight: float = 1.0,
         confidence: float = 1.0,
         source: str | None = None,
@@ -925,9 +929,9 @@ class GraphStore(Reader):
         self,
         source_id: str,
         target_id: str,
-        *,
         type: str = "semantic",
         weight: float = 1.0,
+        *,
         confidence: float = 1.0,
         source: str | None = None,
         attributes: _Attributes | None = None,
@@ -986,7 +990,10 @@ class GraphStore(Reader):
             create_missing: Make missing concepts, bare, instead of raising.
         """
     def delete_association(self, source_id: str, target_id: str, type: str = "semantic") -> bool:
-        """Delete an association; return whether it was there."""
+        """Delete the association of a source, target and type; return whether it was there.
+
+        Those of the other types between the two stay; `type` is "semantic" unless given.
+        """
     def transaction(self, *, durability: _Durability = "sync") -> Transaction:
         """Begin a transaction; with `with`, it commits at the end of the block.
 
