@@ -248,6 +248,7 @@ impl GraphStore {
     /// Put several concepts in one durable transaction; return its number.
     ///
     /// Each argument but `ids` is one value for all, or a sequence with a value (or None) for each.
+    /// Where an id stands more than once, its last row wins, as if they were put one after another.
     ///
     /// Args:
     ///     ids: The concepts.
@@ -411,6 +412,7 @@ impl GraphStore {
     /// Put several associations in one durable transaction; return its number.
     ///
     /// Each keyword argument is one value for all, or a sequence with a value (or None) for each.
+    /// Where a key stands more than once, its last row wins, as if they were put one after another.
     ///
     /// Args:
     ///     source_ids: The concepts they start at.

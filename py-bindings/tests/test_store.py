@@ -607,6 +607,14 @@ def test_a_filter_names_the_conditions_that_it_knows() -> None:
                 store.search_text("x", filter=unknown)
 
 
+def test_of_an_id_twice_in_a_batch_the_last_row_wins() -> None:
+    with sutra_storage.GraphStore(":memory:", 2) as store:
+        store.put_concepts(["a", "b", "a"], ["first", "other", "last"])
+        found = store.get_concept("a")
+        assert found is not None
+        assert (len(store), found.content) == (2, "last")
+
+
 def test_scores_are_shown_to_four_digits() -> None:
     assert repr(sutra_storage.Hit("a", 0.97014250)) == "Hit(id='a', score=0.9701)"
     leg = sutra_storage.Leg(1, 12345.678)

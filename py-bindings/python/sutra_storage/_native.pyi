@@ -883,6 +883,7 @@ class GraphStore(Reader):
         """Put several concepts in one durable transaction; return its number.
 
         Each argument but `ids` is one value for all, or a sequence with a value (or None) for each.
+        Where an id stands more than once, its last row wins, as if they were put one after another.
 
         Args:
             ids: The concepts.
@@ -930,8 +931,8 @@ class GraphStore(Reader):
         source_id: str,
         target_id: str,
         type: str = "semantic",
-        weight: float = 1.0,
         *,
+        weight: float = 1.0,
         confidence: float = 1.0,
         source: str | None = None,
         attributes: _Attributes | None = None,
@@ -976,6 +977,7 @@ class GraphStore(Reader):
         """Put several associations in one durable transaction; return its number.
 
         Each keyword argument is one value for all, or a sequence with a value (or None) for each.
+        Where a key stands more than once, its last row wins, as if they were put one after another.
 
         Args:
             source_ids: The concepts they start at.
