@@ -348,7 +348,11 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr 
     let raised = match error {
         Error::Io { action, path, source } => {
             let number = source.raw_os_error().unwrap_or_else(|| Errno::Io.number(py));
-            Raised::os(py, Kind::StoreIo, number, &format!("could not {action}: {source}"), path)
+            // Python shows the number by itself.
+            let reason = source.to_string();
+            let reason = reason.split(" (os error ").next().unwrap_or_default();
+            let reason = format!("could not {action}: {reason}");
+            Raised::os(py, Kind::StoreIo, number, &reason, path)
         }
         Error::Corrupt { path, offset, expected, found } => {
             let message = format!(

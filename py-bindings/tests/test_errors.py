@@ -30,6 +30,7 @@ BASES: dict[str, tuple[type[BaseException], ...]] = {
     "NotAStoreError": (SutraError,),
     "FormatVersionError": (SutraError,),
     "OptionMismatchError": (SutraError, ValueError),
+    "BeyondRetentionError": (SutraError, LookupError),
     "StoreFullError": (SutraError,),
     "PoisonedError": (SutraError,),
     "ReadOnlyError": (SutraError, PermissionError),
@@ -303,3 +304,12 @@ def test_errors_are_raised_in_other_threads_too() -> None:
     thread.start()
     thread.join()
     assert isinstance(caught[0], sutra_storage.ConceptNotFoundError)
+
+
+def test_what_the_system_says_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(sutra_storage.StoreIOError) as caught:
+        sutra_storage.GraphStore(tmp_path / "file")
+    assert caught.value.errno == errno.ENOTDIR
+    assert "os error" not in str(caught.value)
+    assert str(caught.value).count(str(errno.ENOTDIR)) == 1
