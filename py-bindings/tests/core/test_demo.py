@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,13 @@ def test_the_demonstration_passes(tmp_path: Path, capfd: pytest.CaptureFixture[s
     shown = capfd.readouterr().out
     assert "All checks passed." in shown
     assert "dog is a kind of" in shown
-    assert "0 lost, 0 in part" in shown
+    assert "a batch is 200 concepts with vectors and 200 associations" in shown
+    told = (
+        r"writer \d: (\d+) batches acknowledged .* 0 lost, 0 in part; batch (\d+), then in flight"
+    )
+    found = re.findall(told, shown)
+    assert len(found) == 3
+    assert all(int(flying) == int(acknowledged) + 1 for acknowledged, flying in found)
     with ReasoningEngine(tmp_path / "store") as engine:
         assert engine.ask("Is a dog an animal?").primary_answer == "Yes"
 

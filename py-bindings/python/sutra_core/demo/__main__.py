@@ -141,17 +141,21 @@ def _ask(engine: ReasoningEngine, failures: list[str]) -> list[ConsensusResult]:
 
 
 def _kill(store: Path, failures: list[str]) -> None:
-    _say("\nKilling writers with SIGKILL in mid-load")
+    _say(
+        f"\nKilling writers with SIGKILL in mid-load; a batch is {crash.BATCH} concepts with"
+        f" vectors and {crash.BATCH} associations, in one transaction"
+    )
     for run in range(RUNS):
         acknowledged = crash.kill_a_writer(store, run, acknowledged=3 + 2 * run)
         with ReasoningEngine(store) as engine:
             remains = crash.look(engine.storage, run, acknowledged)
         _say(
-            f"  writer {run + 1}: {acknowledged} batches acknowledged, {remains.whole} there whole,"
-            f" {len(remains.lost)} lost, {len(remains.torn)} in part"
+            f"  writer {run + 1}: {acknowledged} batches acknowledged when it was killed;"
+            f" after reopening {len(remains.lost)} lost, {len(remains.torn)} in part;"
+            f" batch {acknowledged + 1}, then in flight, is {remains.in_flight}"
         )
-        failures += [f"acknowledged batch {batch} is lost" for batch in remains.lost]
-        failures += [f"batch {batch} is there in part" for batch in remains.torn]
+        failures += [f"acknowledged batch {batch + 1} is lost" for batch in remains.lost]
+        failures += [f"batch {batch + 1} is there in part" for batch in remains.torn]
 
 
 def _say(line: str, stream: TextIO | None = None) -> None:

@@ -95,16 +95,20 @@ class Remains:
         whole: How many batches are there whole.
         lost: Acknowledged batches that are not whole.
         torn: Other batches that are there in part.
+        in_flight: What became of the batch after the last acknowledged one: "there whole", "absent"
+            or "there in part".
     """
 
     whole: int
     lost: tuple[int, ...]
     torn: tuple[int, ...]
+    in_flight: str
 
 
 def look(storage: RustStorageAdapter, run: int, acknowledged: int) -> Remains:
     """Compare what is in the store with what the batches held."""
     whole, lost, torn = 0, [], []
+    in_flight = "absent"
     # One more may have been stored and not yet acknowledged; and one beyond, to be sure.
     for number in range(acknowledged + 2):
         concepts, associations = batch_of(run, number)
@@ -113,11 +117,14 @@ def look(storage: RustStorageAdapter, run: int, acknowledged: int) -> Remains:
         present = right or any(storage.has_concept(concept.id) for concept in concepts)
         if right == len(concepts) + len(associations):
             whole += 1
+            if number == acknowledged:
+                in_flight = "there whole"
         elif number < acknowledged:
             lost.append(number)
         elif present:
             torn.append(number)
-    return Remains(whole, tuple(lost), tuple(torn))
+            in_flight = "there in part"
+    return Remains(whole, tuple(lost), tuple(torn), in_flight)
 
 
 def _is_stored(storage: RustStorageAdapter, expected: Concept) -> bool:
