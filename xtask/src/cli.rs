@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Bench(BenchArguments),
     /// Cuts power, kills writers, fails I/O, and checks what was acknowledged
     Crash(CrashArguments),
+    /// Fuzzes every decoder, and the store beside a model
+    Fuzz(FuzzArguments),
     /// Does what the continuous integration does: runs .ci/run
     Ci,
 }
@@ -126,6 +128,20 @@ pub(crate) enum CrashPart {
     Kill,
     /// Each I/O operation fails in turn
     Io,
+}
+
+/// Arguments of `fuzz`.
+#[derive(Debug, Args)]
+pub(crate) struct FuzzArguments {
+    /// How long each target runs
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: u64,
+    /// Only the named target; may be given several times (`--list` names them)
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) only: Vec<String>,
+    /// Print the names of the targets and stop
+    #[arg(long)]
+    pub(crate) list: bool,
 }
 
 #[cfg(test)]

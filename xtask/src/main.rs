@@ -15,6 +15,7 @@ mod crash;
 mod data;
 mod demo;
 mod files;
+mod fuzz;
 mod offline;
 mod process;
 mod python;
@@ -57,6 +58,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Slice(arguments) => slice::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Crash(arguments) => crash::run(&workspace, &arguments),
+        Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
         Command::Ci => ci::run(&workspace),
     }
 }

@@ -28,6 +28,17 @@ pub(crate) fn cargo(workspace: &Workspace) -> Command {
     command(workspace, env!("CARGO"))
 }
 
+/// The platform that this toolchain builds for by default.
+///
+/// # Errors
+///
+/// When the compiler can't be asked.
+pub(crate) fn host(workspace: &Workspace) -> Result<String> {
+    let printed = output(cargo(workspace).args(["-vV"]))?;
+    let host = printed.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("`cargo -vV` names no host")?.to_owned())
+}
+
 /// The Python of the virtual environment.
 pub(crate) fn python(workspace: &Workspace) -> Command {
     command(workspace, workspace.venv_bin("python"))

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::cli::{DemoArguments, TestArguments};
+use crate::cli::{DemoArguments, FuzzArguments, TestArguments};
 use crate::tools::{DENY, NEXTEST};
 use crate::workspace::Workspace;
-use crate::{coverage, demo, offline, process, readme, setup, tidy};
+use crate::{coverage, demo, fuzz, offline, process, readme, setup, tidy};
 
 /// One line of the table.
 struct Step {
@@ -25,9 +25,12 @@ const fn step(name: &'static str, run: fn(&Workspace, &TestArguments) -> Result<
 }
 
 /// The steps, in order: the set-up, what is fast to fail, then what takes its time.
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 20] = [
     step("setup", |workspace, _| setup::run(workspace)),
-    step("fmt", |workspace, _| cargo(workspace, &["fmt", "--all", "--check"])),
+    step("fmt", |workspace, _| {
+        cargo(workspace, &["fmt", "--all", "--check"])?;
+        cargo(workspace, &["fmt", "--manifest-path", fuzz::MANIFEST, "--check"])
+    }),
     step("tidy", |workspace, _| tidy::run(workspace)),
     step("deny", |workspace, _| {
         let mut deny = DENY.command(workspace)?;
@@ -65,6 +68,9 @@ const STEPS: [Step; 19] = [
         let mut doc = process::cargo(workspace);
         doc.args(["doc", "--workspace", "--no-deps", "--locked"]);
         process::run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
+    }),
+    step("fuzz", |workspace, _| {
+        fuzz::run(workspace, &FuzzArguments { seconds: 10, only: Vec::new(), list: false })
     }),
     step("pytest", |workspace, arguments| {
         let mut pytest = process::python(workspace);

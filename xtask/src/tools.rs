@@ -31,6 +31,9 @@ pub(crate) const NEXTEST: Tool = Tool { name: "cargo-nextest", version: "0.9.148
 pub(crate) const TARPAULIN: Tool =
     Tool { name: "cargo-tarpaulin", version: "0.37.5", features: &["--no-default-features"] };
 
+/// Fuzzing by libFuzzer.
+pub(crate) const FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2", features: &[] };
+
 impl Tool {
     /// A command that starts the tool as cargo would, its subcommand's name given.
     ///
