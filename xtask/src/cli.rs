@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Crash(CrashArguments),
     /// Fuzzes every decoder, and the store beside a model
     Fuzz(FuzzArguments),
+    /// Runs the tests of the unsafe code under the address sanitizer
+    Asan,
     /// Does what the continuous integration does: runs .ci/run
     Ci,
 }

@@ -7,6 +7,7 @@
 
 #![expect(clippy::print_stdout, reason = "a developer command talks to its terminal")]
 
+mod asan;
 mod bench;
 mod ci;
 mod cli;
@@ -59,6 +60,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Crash(arguments) => crash::run(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
+        Command::Asan => asan::run(&workspace),
         Command::Ci => ci::run(&workspace),
     }
 }

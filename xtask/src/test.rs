@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cli::{DemoArguments, FuzzArguments, TestArguments};
 use crate::tools::{DENY, NEXTEST};
 use crate::workspace::Workspace;
-use crate::{coverage, demo, fuzz, offline, process, readme, setup, tidy};
+use crate::{asan, coverage, demo, fuzz, offline, process, readme, setup, tidy};
 
 /// One line of the table.
 struct Step {
@@ -25,7 +25,7 @@ const fn step(name: &'static str, run: fn(&Workspace, &TestArguments) -> Result<
 }
 
 /// The steps, in order: the set-up, what is fast to fail, then what takes its time.
-const STEPS: [Step; 20] = [
+const STEPS: [Step; 21] = [
     step("setup", |workspace, _| setup::run(workspace)),
     step("fmt", |workspace, _| {
         cargo(workspace, &["fmt", "--all", "--check"])?;
@@ -69,6 +69,7 @@ const STEPS: [Step; 20] = [
         doc.args(["doc", "--workspace", "--no-deps", "--locked"]);
         process::run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
     }),
+    step("asan", |workspace, _| asan::run(workspace)),
     step("fuzz", |workspace, _| {
         fuzz::run(workspace, &FuzzArguments { seconds: 10, only: Vec::new(), list: false })
     }),
