@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Fuzz(FuzzArguments),
     /// Runs the tests of the unsafe code under the address sanitizer
     Asan,
+    /// Runs the wheel's smoke test under valgrind, where that is installed
+    Valgrind,
     /// Does what the continuous integration does: runs .ci/run
     Ci,
 }

@@ -27,6 +27,7 @@ mod stamp;
 mod test;
 mod tidy;
 mod tools;
+mod valgrind;
 mod wordnet;
 mod workspace;
 
@@ -60,6 +61,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
         Command::Crash(arguments) => crash::run(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
+        Command::Valgrind => valgrind::run(&workspace),
         Command::Asan => asan::run(&workspace),
         Command::Ci => ci::run(&workspace),
     }

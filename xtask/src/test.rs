@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every lint and every test, all of them even if one fails, and a table at the end.
 //!
-//! Invariant: a step passes, or it counts as failed; none is left out because something is missing.
+//! Invariant: a step passes, or it counts as failed; none is left out because something is
+//! missing, but valgrind's, which says so.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 use crate::cli::{DemoArguments, FuzzArguments, TestArguments};
 use crate::tools::{DENY, NEXTEST};
 use crate::workspace::Workspace;
-use crate::{asan, coverage, demo, fuzz, offline, process, readme, setup, tidy};
+use crate::{asan, coverage, demo, fuzz, offline, process, readme, setup, tidy, valgrind};
 
 /// One line of the table.
 struct Step {
@@ -25,7 +26,7 @@ const fn step(name: &'static str, run: fn(&Workspace, &TestArguments) -> Result<
 }
 
 /// The steps, in order: the set-up, what is fast to fail, then what takes its time.
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 22] = [
     step("setup", |workspace, _| setup::run(workspace)),
     step("fmt", |workspace, _| {
         cargo(workspace, &["fmt", "--all", "--check"])?;
@@ -81,6 +82,7 @@ const STEPS: [Step; 21] = [
         }
         process::run(&mut pytest)
     }),
+    step("valgrind", |workspace, _| valgrind::run(workspace)),
     step("readme", |workspace, _| readme::run(workspace)),
     step("demo", |workspace, _| demo::run(workspace, &DemoArguments { full: false })),
     step("offline", |workspace, _| offline::run(workspace)),
