@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Asan,
     /// Runs the wheel's smoke test under valgrind, where that is installed
     Valgrind,
+    /// Checks the models of concurrent code in every interleaving
+    Loom,
     /// Does what the continuous integration does: runs .ci/run
     Ci,
 }

@@ -17,6 +17,7 @@ mod data;
 mod demo;
 mod files;
 mod fuzz;
+mod loom;
 mod offline;
 mod process;
 mod python;
@@ -62,6 +63,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Crash(arguments) => crash::run(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
         Command::Valgrind => valgrind::run(&workspace),
+        Command::Loom => loom::run(&workspace),
         Command::Asan => asan::run(&workspace),
         Command::Ci => ci::run(&workspace),
     }

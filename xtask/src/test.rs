@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::cli::{DemoArguments, FuzzArguments, TestArguments};
 use crate::tools::{DENY, NEXTEST};
 use crate::workspace::Workspace;
-use crate::{asan, coverage, demo, fuzz, offline, process, readme, setup, tidy, valgrind};
+use crate::{asan, coverage, demo, fuzz, loom, offline, process, readme, setup, tidy, valgrind};
 
 /// One line of the table.
 struct Step {
@@ -26,7 +26,7 @@ const fn step(name: &'static str, run: fn(&Workspace, &TestArguments) -> Result<
 }
 
 /// The steps, in order: the set-up, what is fast to fail, then what takes its time.
-const STEPS: [Step; 22] = [
+const STEPS: [Step; 23] = [
     step("setup", |workspace, _| setup::run(workspace)),
     step("fmt", |workspace, _| {
         cargo(workspace, &["fmt", "--all", "--check"])?;
@@ -71,6 +71,7 @@ const STEPS: [Step; 22] = [
         process::run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
     }),
     step("asan", |workspace, _| asan::run(workspace)),
+    step("loom", |workspace, _| loom::run(workspace)),
     step("fuzz", |workspace, _| {
         fuzz::run(workspace, &FuzzArguments { seconds: 10, only: Vec::new(), list: false })
     }),

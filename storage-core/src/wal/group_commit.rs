@@ -6,10 +6,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::fs::File;
-use crate::sync::{self, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
+use crate::sync::{self, AtomicU64, Condvar, Instant, Mutex, MutexGuard, Ordering, PoisonError};
 use crate::{Error, Result};
 
 /// The longest that a leader waits for others to join its group.
@@ -115,7 +115,7 @@ impl GroupCommit {
         }
     }
 
-    fn lead(&self, mut state: MutexGuard<'_, State>) -> Result<Synced> {
+    fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Result<Synced> {
         state.led = true;
         state = self.gather(state);
         state.group += 1;
@@ -146,14 +146,13 @@ impl GroupCommit {
     }
 
     /// Waits for as many members as the last group had, if it had several.
-    fn gather<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn gather<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         if state.last_members > 1 {
             let limit = (state.last_took / 2).min(MAX_GATHER);
             let started = Instant::now();
             while state.members < state.last_members {
                 let Some(left) = limit.checked_sub(started.elapsed()) else { break };
-                let waited = self.joined.wait_timeout(state, left);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                state = sync::wait_timeout(&self.joined, &self.state, state, left);
             }
         }
         state
@@ -174,7 +173,10 @@ impl fmt::Debug for GroupCommit {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod models;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::io;
     use std::sync::Barrier;
