@@ -1,17 +1,16 @@
 //! `cargo xtask test`: every lint and every test, all of them even if one fails, and a table at the end.
 //!
-//! Invariant: a step passes, or it counts as failed; none is left out because something is
-//! missing, but valgrind's, which says so.
+//! Invariant: a step passes, or it counts as failed; none is left out because something is missing.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::cli::{DemoArguments, FuzzArguments, TestArguments};
+use crate::cli::{DemoArguments, TestArguments};
 use crate::tools::{DENY, NEXTEST};
 use crate::workspace::Workspace;
-use crate::{asan, coverage, demo, fuzz, loom, offline, process, readme, setup, tidy, valgrind};
+use crate::{coverage, demo, fuzz, offline, process, readme, setup, tidy};
 
 /// One line of the table.
 struct Step {
@@ -26,7 +25,7 @@ const fn step(name: &'static str, run: fn(&Workspace, &TestArguments) -> Result<
 }
 
 /// The steps, in order: the set-up, what is fast to fail, then what takes its time.
-const STEPS: [Step; 23] = [
+const STEPS: [Step; 19] = [
     step("setup", |workspace, _| setup::run(workspace)),
     step("fmt", |workspace, _| {
         cargo(workspace, &["fmt", "--all", "--check"])?;
@@ -70,11 +69,6 @@ const STEPS: [Step; 23] = [
         doc.args(["doc", "--workspace", "--no-deps", "--locked"]);
         process::run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
     }),
-    step("asan", |workspace, _| asan::run(workspace)),
-    step("loom", |workspace, _| loom::run(workspace)),
-    step("fuzz", |workspace, _| {
-        fuzz::run(workspace, &FuzzArguments { seconds: 10, only: Vec::new(), list: false })
-    }),
     step("pytest", |workspace, arguments| {
         let mut pytest = process::python(workspace);
         pytest.args(["-P", "-m", "pytest"]);
@@ -83,7 +77,6 @@ const STEPS: [Step; 23] = [
         }
         process::run(&mut pytest)
     }),
-    step("valgrind", |workspace, _| valgrind::run(workspace)),
     step("readme", |workspace, _| readme::run(workspace)),
     step("demo", |workspace, _| demo::run(workspace, &DemoArguments { full: false })),
     step("offline", |workspace, _| offline::run(workspace)),
