@@ -95,7 +95,7 @@ def test_what_the_engine_returns_shows_itself_in_short(learned: Learn) -> None:
     shown += [*thing.alternative_answers, engine.get_concept(hits[0].id)]
     for value in shown:
         assert len(repr(value)) < 250, repr(value)
-        assert not re.search(r"\d\.\d{5}", repr(value)), repr(value)
+        assert not re.search(r"\d\.\d{7}", repr(value)), repr(value)
     assert repr(answer) == "ConsensusResult('Yes', confidence=0.81, supporting_paths=1)"
     assert repr(path) == (
         "ReasoningPath('dog is a kind of mammal, which is a kind of animal', confidence=0.81)"
