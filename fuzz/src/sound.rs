@@ -171,7 +171,7 @@ pub(crate) fn files(fs: &SimulatedFileSystem) -> Files {
 pub(crate) fn options() -> OpenOptions {
     let config = StoreConfig { vector_dimension: DIMENSION, ..StoreConfig::default() };
     OpenOptions {
-        config,
+        config: config.into(),
         background: false,
         durability: Durability::Sync,
         timeout: Duration::from_millis(100),
