@@ -4,6 +4,8 @@
 //! types appear where they are first given a number. Replaying a payload needs no look-up by id, so
 //! that it has one outcome only.
 
+use graph_index::EdgeRef;
+
 use crate::codec::{Decode, Reader, put_bytes, put_varint};
 use crate::record::Touch;
 
@@ -58,6 +60,12 @@ pub(crate) struct EdgeKey {
     pub(crate) source: u32,
     pub(crate) target: u32,
     pub(crate) type_id: u32,
+}
+
+impl From<EdgeRef> for EdgeKey {
+    fn from(edge: EdgeRef) -> Self {
+        Self { source: edge.source, target: edge.target, type_id: edge.type_id }
+    }
 }
 
 mod kind {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Model, Random, Step, options, run};
+use common::{Model, Random, options, run_both};
 use proptest::prelude::*;
 use storage_core::fs::SimulatedFileSystem;
 use storage_core::{
@@ -31,14 +31,7 @@ struct Past {
 impl Past {
     fn drive(&mut self, store: &GraphStore, random: &mut Random, steps: usize) {
         for _ in 0..steps {
-            let step = Step::random(random);
-            let mut next = self.newest.clone();
-            let accepted = next.apply(&step);
-            let outcome = run(store, &step);
-            assert_eq!(outcome.is_ok(), accepted, "{step:?}: {outcome:?}");
-            if accepted {
-                self.newest = next;
-            }
+            run_both(store, &mut self.newest, random);
             let epoch = store.snapshot().unwrap().epoch();
             self.states.insert(epoch, self.newest.clone());
         }
@@ -213,6 +206,20 @@ fn what_the_store_does_not_keep_is_a_typed_error() {
         OpenOptions { read_only: true, retention: Some(Retention::Forever), ..options() };
     let refused = GraphStore::open(dir.path(), read_only);
     assert!(matches!(refused, Err(Error::OptionMismatch { name: "retention", .. })));
+}
+
+#[test]
+fn a_store_in_memory_that_stops_keeping_the_past_starts_anew() {
+    let store = GraphStore::in_memory_with(keeping()).unwrap();
+    store.put_concepts(one("a", "first")).unwrap();
+    store.put_concepts(one("a", "second")).unwrap();
+    store.set_retention(Retention::None).unwrap();
+    store.set_retention(Retention::Forever).unwrap();
+    let past = store.snapshot_as_of(AsOf::Epoch(1));
+    assert!(matches!(past, Err(Error::BeyondRetention { oldest: 2, kept: true, .. })));
+    store.put_concepts(one("a", "third")).unwrap();
+    let then = store.snapshot_as_of(AsOf::Epoch(2)).unwrap();
+    assert_eq!(contents(&then, "a").as_deref(), Some("second"));
 }
 
 #[test]

@@ -5,20 +5,14 @@
 
 mod common;
 
-use common::{Model, Random, Step, options, run};
+use common::{Model, Random, options, run_both};
 use proptest::prelude::*;
 use storage_core::GraphStore;
 
 /// Drives a store and a model through the same steps.
 fn drive(store: &GraphStore, model: &mut Model, random: &mut Random, steps: usize) {
     for _ in 0..steps {
-        let step = Step::random(random);
-        let accepted = model.clone().apply(&step);
-        let outcome = run(store, &step);
-        assert_eq!(outcome.is_ok(), accepted, "{step:?}: {outcome:?}");
-        if accepted {
-            model.apply(&step);
-        }
+        run_both(store, model, random);
     }
 }
 

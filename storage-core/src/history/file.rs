@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! seg/<id, 20 digits>.his
-//! 0    magic "SUTRAHIS"        48  count of commits u64        80  count of versions u64
-//! 8    version u32, 0 u32      56  oldest birth u64            88  file length u64
-//! 16   store uuid [16]         64  oldest death u64            96  0 [24]
-//! 32   file id u64             72  newest death u64            120 0 u32, crc32c of bytes 0 to 123 u32
+//! 0    magic "SUTRAHIS"        48  count of commits u64        80  file length u64
+//! 8    version u32, 0 u32      56  oldest birth u64            88  0 [36]
+//! 16   store uuid [16]         64  newest death u64            124 crc32c of bytes 0 to 123 u32
+//! 32   file id u64             72  count of versions u64
 //! 40   first commit's lsn u64
 //! 128  blocks: length u32, crc32c of the block's index (u64), length and bytes u32, bytes
 //!      first the commit times, f64 each, 8,192 a block but in the last; then the versions, a block of
@@ -17,7 +17,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Version;
+use super::{Commit, Version};
 use crate::codec::Reader;
 use crate::fs::{ByteView, File, FileSystem};
 use crate::segment::{read_u32, read_u64};
@@ -46,7 +46,6 @@ pub(crate) struct Outline {
     pub(crate) first_commit: u64,
     pub(crate) commits: u64,
     pub(crate) oldest_birth: u64,
-    pub(crate) oldest_death: u64,
     pub(crate) newest_death: u64,
     pub(crate) versions: u64,
 }
@@ -114,6 +113,27 @@ impl HistoryFile {
         self.outline.commits.div_ceil(COMMITS_A_BLOCK)
     }
 
+    /// The transactions whose times it has, oldest first.
+    pub(crate) fn for_each_commit(&self, mut take: impl FnMut(Commit)) -> Result<()> {
+        for index in 0..self.commit_blocks() {
+            let first = self.outline.first_commit + index * COMMITS_A_BLOCK;
+            for (lsn, time) in (first..).zip(self.commit_block(index)?.chunks_exact(8)) {
+                take(Commit { lsn, time: f64::from_bits(read_u64(time, 0)) });
+            }
+        }
+        Ok(())
+    }
+
+    /// A block of commit times, of the length that it must have.
+    fn commit_block(&self, index: u64) -> Result<&[u8]> {
+        let (bytes, _) = self.block(index, commit_block_start(index))?;
+        let left = self.outline.commits - index * COMMITS_A_BLOCK;
+        if bytes.len() as u64 != left.min(COMMITS_A_BLOCK) * 8 {
+            return Err(self.bad_block(index, "a time for each commit"));
+        }
+        Ok(bytes)
+    }
+
     /// When a transaction was committed; `None` when it is not in this file.
     pub(crate) fn commit_time(&self, lsn: u64) -> Result<Option<f64>> {
         let Some(at) = lsn.checked_sub(self.outline.first_commit) else { return Ok(None) };
@@ -121,11 +141,8 @@ impl HistoryFile {
             return Ok(None);
         }
         let (index, within) = (at / COMMITS_A_BLOCK, (at % COMMITS_A_BLOCK) as usize * 8);
-        let (bytes, _) = self.block(index, commit_block_start(index))?;
-        match bytes.get(within..within + 8) {
-            Some(time) => Ok(Some(f64::from_bits(read_u64(time, 0)))),
-            None => Err(self.bad_block(index, "a time for each commit")),
-        }
+        let bytes = self.commit_block(index)?;
+        Ok(Some(f64::from_bits(read_u64(bytes, within))))
     }
 
     fn bad_block(&self, index: u64, expected: &str) -> Error {
@@ -166,13 +183,7 @@ impl HistoryFile {
 
     /// Compares every block with its checksum and decodes it.
     pub(crate) fn verify(&self) -> Result<()> {
-        for index in 0..self.commit_blocks() {
-            let (bytes, _) = self.block(index, commit_block_start(index))?;
-            let left = self.outline.commits - index * COMMITS_A_BLOCK;
-            if bytes.len() as u64 != left.min(COMMITS_A_BLOCK) * 8 {
-                return Err(self.bad_block(index, "a time for each commit"));
-            }
-        }
+        self.for_each_commit(|_| ())?;
         self.for_each_version(|_| Ok(()))
     }
 }
@@ -211,18 +222,17 @@ fn parse_header(path: &Path, bytes: &[u8], store: &[u8; 16], id: u64) -> Result<
         let found = format!("file {}", read_u64(header, 32));
         return Err(corrupt(16, &format!("file {id} of this store"), found));
     }
-    if read_u64(header, 88) != bytes.len() as u64 {
-        let expected = format!("a file of {} bytes", read_u64(header, 88));
-        return Err(corrupt(88, &expected, format!("{} bytes", bytes.len())));
+    if read_u64(header, 80) != bytes.len() as u64 {
+        let expected = format!("a file of {} bytes", read_u64(header, 80));
+        return Err(corrupt(80, &expected, format!("{} bytes", bytes.len())));
     }
     let outline = Outline {
         id,
         first_commit: read_u64(header, 40),
         commits: read_u64(header, 48),
         oldest_birth: read_u64(header, 56),
-        oldest_death: read_u64(header, 64),
-        newest_death: read_u64(header, 72),
-        versions: read_u64(header, 80),
+        newest_death: read_u64(header, 64),
+        versions: read_u64(header, 72),
     };
     // A commit takes 8 bytes, a version more than one: wild counts are no reason to allocate.
     if outline.commits > bytes.len() as u64 / 8 || outline.versions > bytes.len() as u64 {
@@ -254,8 +264,7 @@ impl HistoryWriter {
         let path = path(dir, id);
         crate::manifest::replace_leftover(fs, &path)?;
         let file = fs.create_new(&path).map_err(|e| Error::io("create", &path, e))?;
-        let outline =
-            Outline { id, oldest_birth: u64::MAX, oldest_death: u64::MAX, ..Outline::default() };
+        let outline = Outline { id, oldest_birth: u64::MAX, ..Outline::default() };
         let gathered = Vec::new();
         Ok(Self { file, path, store, outline, blocks: 0, end: HEADER_BYTES as u64, gathered })
     }
@@ -274,7 +283,6 @@ impl HistoryWriter {
     pub(crate) fn version(&mut self, version: &Version) -> Result<()> {
         let outline = &mut self.outline;
         outline.oldest_birth = outline.oldest_birth.min(version.birth);
-        outline.oldest_death = outline.oldest_death.min(version.death);
         outline.newest_death = outline.newest_death.max(version.death);
         outline.versions += 1;
         let before = self.gathered.len();
@@ -306,11 +314,8 @@ impl HistoryWriter {
     }
 
     /// Writes the header and syncs the file; the caller syncs the directory.
-    pub(crate) fn finish(mut self) -> Result<Outline> {
+    pub(crate) fn finish(mut self) -> Result<()> {
         self.end_block()?;
-        if self.outline.versions == 0 {
-            (self.outline.oldest_birth, self.outline.oldest_death) = (0, 0);
-        }
         let outline = self.outline;
         let mut header = [0; HEADER_BYTES];
         header[..8].copy_from_slice(MAGIC);
@@ -321,7 +326,6 @@ impl HistoryWriter {
             outline.first_commit,
             outline.commits,
             outline.oldest_birth,
-            outline.oldest_death,
             outline.newest_death,
             outline.versions,
             self.end,
@@ -332,7 +336,6 @@ impl HistoryWriter {
         let crc = crc32c::crc32c(&header[..124]);
         header[124..].copy_from_slice(&crc.to_le_bytes());
         self.write(&header, 0)?;
-        self.file.sync_data().map_err(|e| Error::io("sync", &self.path, e))?;
-        Ok(outline)
+        self.file.sync_data().map_err(|e| Error::io("sync", &self.path, e))
     }
 }

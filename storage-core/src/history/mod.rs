@@ -84,21 +84,28 @@ impl History {
         }
     }
 
-    /// When a transaction was committed, as far as is known.
-    pub(crate) fn commit_time(&self, lsn: u64) -> Result<Option<f64>> {
-        if lsn == self.start.lsn {
-            return Ok(Some(self.start.time));
-        }
+    /// When a transaction from the start on was committed.
+    pub(crate) fn commit_time(&self, lsn: u64) -> Result<f64> {
         let recent = self.commits.iter().take_while(|commit| commit.lsn >= lsn);
-        if let Some(commit) = recent.last().filter(|commit| commit.lsn == lsn) {
-            return Ok(Some(commit.time));
+        match recent.last().filter(|commit| commit.lsn == lsn) {
+            Some(commit) => Ok(commit.time),
+            None => self.flushed_time(lsn),
+        }
+    }
+
+    /// When a transaction was committed that is the start, or in the files.
+    fn flushed_time(&self, lsn: u64) -> Result<f64> {
+        if lsn == self.start.lsn {
+            return Ok(self.start.time);
         }
         for file in self.files.iter().rev() {
             if let Some(time) = file.commit_time(lsn)? {
-                return Ok(Some(time));
+                return Ok(time);
             }
         }
-        Ok(None)
+        let path = self.files.last().map_or("".as_ref(), |file| file.path());
+        let expected = format!("the time of transaction {lsn}");
+        Err(Error::corrupt(path, 40, expected, "none in any file"))
     }
 
     /// The last transaction committed at or before a time, between the start and `newest`.
@@ -111,38 +118,25 @@ impl History {
         let (mut low, mut high) = (self.start.lsn, flushed.max(self.start.lsn));
         while low < high {
             let middle = low + (high - low).div_ceil(2);
-            match self.commit_time(middle)? {
-                Some(at) if at > time => high = middle - 1,
-                Some(_) => low = middle,
-                None => return Err(self.unknown(middle)),
+            if self.flushed_time(middle)? > time {
+                high = middle - 1;
+            } else {
+                low = middle;
             }
         }
         Ok(low)
     }
 
-    fn unknown(&self, lsn: u64) -> Error {
-        let path = self.files.last().map_or("".into(), |file| file.path().to_owned());
-        Error::corrupt(&path, 40, format!("the time of transaction {lsn}"), "none in any file")
-    }
-
-    /// The oldest epoch that the retention wants to be readable, given the time.
+    /// The oldest epoch that the retention wants to be readable, given the time; the start where it keeps
+    /// nothing, since that stands for nothing then.
     pub(crate) fn floor(&self, now: f64, newest: u64) -> Result<Era> {
-        let lsn = match self.retention {
-            Retention::None => newest,
-            Retention::Forever => return Ok(self.start),
-            Retention::For(kept) => {
-                let time = now - kept.as_secs_f64();
-                if time < self.start.time {
-                    return Ok(self.start);
-                }
-                self.epoch_at(time, newest)?
-            }
-        };
-        if lsn <= self.start.lsn {
+        let Retention::For(kept) = self.retention else { return Ok(self.start) };
+        let time = now - kept.as_secs_f64();
+        if time < self.start.time {
             return Ok(self.start);
         }
-        let time = self.commit_time(lsn)?;
-        Ok(Era { lsn, time: time.unwrap_or(now) })
+        let lsn = self.epoch_at(time, newest)?;
+        Ok(Era { lsn, time: self.commit_time(lsn)? })
     }
 
     /// The same history once all up to a transaction is in these files.
@@ -161,7 +155,7 @@ impl History {
         self.files.iter().map(|file| file.byte_len() as u64).sum()
     }
 
-    /// Every version that is in no part and was visible at some epoch in a range.
+    /// The wanted of the versions that are in no part, from memory and from the files that might hold any.
     pub(crate) fn for_each_version(
         &self,
         wanted: impl Fn(&Version) -> bool,

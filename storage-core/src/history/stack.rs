@@ -37,12 +37,6 @@ impl<T: Clone> Stack<T> {
         let kept: Vec<&T> = self.iter().take_while(|value| wanted(value)).collect();
         kept.into_iter().rev().cloned().collect()
     }
-
-    /// The values that are wanted, in the same order.
-    pub(crate) fn filter(&self, wanted: impl Fn(&T) -> bool) -> Self {
-        let kept: Vec<&T> = self.iter().filter(|value| wanted(value)).collect();
-        kept.into_iter().rev().cloned().collect()
-    }
 }
 
 impl<T> FromIterator<T> for Stack<T> {

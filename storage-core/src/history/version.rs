@@ -1,7 +1,7 @@
 //! A version that is no more: what it was, and the transactions that began and ended it.
 
 use crate::codec::{Decode, Reader, put_bytes, put_varint};
-use crate::operation::{EdgeKey, Operation, PutAssociation, PutConcept, decode_operation};
+use crate::operation::{EdgeKey, Operation, decode_operation};
 use crate::record::Touch;
 use crate::segment::Segment;
 use crate::state::Part;
@@ -112,54 +112,24 @@ fn dead_versions(
     take: &mut dyn FnMut(Version) -> Result<()>,
 ) -> Result<()> {
     let segment = &part.segment;
-    let at = |index: u32, births: &[u64]| {
-        births.get(index as usize).copied().ok_or_else(|| {
-            Error::corrupt(
-                segment.path(),
-                0,
-                "a birth for each version",
-                format!("none at {index}"),
-            )
-        })
+    let mut end = |births: &[u64], index: u32, lsn: u64, put: &Operation<'_>| {
+        match births.get(index as usize) {
+            // What one transaction put and took back was never seen.
+            Some(&birth) if birth < lsn => take(Version::new(birth, lsn, put)),
+            _ => Ok(()),
+        }
     };
     for deaths in part.deaths.iter().take_while(|deaths| deaths.lsn > floor) {
         for &row in &deaths.rows {
-            let birth = at(row, segment.births()?)?;
-            if birth < deaths.lsn {
-                let put = Operation::PutConcept(PutConcept {
-                    number: at_row(segment.numbers()?, row),
-                    id: segment.concept_id(row)?,
-                    created: at_row(segment.created()?, row),
-                    record: segment.record(row)?,
-                    vector: segment.vector_bytes(row)?,
-                });
-                take(Version::new(birth, deaths.lsn, &put))?;
-            }
+            let put = Operation::PutConcept(segment.put_of_row(row)?);
+            end(segment.births()?, row, deaths.lsn, &put)?;
         }
         for &edge in &deaths.edges {
-            let birth = at(edge, segment.edge_births()?)?;
-            let found = segment.graph()?.and_then(|graph| graph.edge(edge));
-            if let Some(found) = found.filter(|_| birth < deaths.lsn) {
-                let put = Operation::PutAssociation(PutAssociation {
-                    key: EdgeKey {
-                        source: found.source,
-                        target: found.target,
-                        type_id: found.type_id,
-                    },
-                    weight: found.weight,
-                    confidence: found.confidence,
-                    record: segment.edge_record(edge)?,
-                });
-                take(Version::new(birth, deaths.lsn, &put))?;
-            }
+            let put = Operation::PutAssociation(segment.put_of_edge(edge)?);
+            end(segment.edge_births()?, edge, deaths.lsn, &put)?;
         }
     }
     Ok(())
-}
-
-fn at_row<T: Copy>(column: &[T], row: u32) -> T {
-    // Columns of one segment are of one length, which opening has checked.
-    column[row as usize]
 }
 
 /// Access entries that a merge left out: all of a concept but the newest, and those of rows that died.

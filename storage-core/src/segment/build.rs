@@ -10,7 +10,7 @@ use super::format::{Counts, Identity, Kind};
 use super::id_table::{self, IdHasher};
 use super::writer::SegmentWriter;
 use super::{Segment, decode_vector};
-use crate::operation::EdgeKey;
+use crate::operation::{EdgeKey, PutAssociation, PutConcept};
 use crate::options::StoreConfig;
 use crate::record::{self, Touch};
 use crate::{Error, Result};
@@ -46,6 +46,14 @@ pub(crate) struct NewRow<'a> {
     pub(crate) vector: &'a [u8],
 }
 
+impl<'a> NewRow<'a> {
+    /// The version that a transaction put.
+    pub(crate) fn put(birth: u64, put: &PutConcept<'a>) -> Self {
+        let PutConcept { id, created, record, vector, .. } = *put;
+        Self { birth, created, id, record, vector }
+    }
+}
+
 /// A new version of an association.
 #[derive(Debug, Clone)]
 pub(crate) struct NewEdge<'a> {
@@ -53,6 +61,14 @@ pub(crate) struct NewEdge<'a> {
     pub(crate) weight: f32,
     pub(crate) confidence: f32,
     pub(crate) record: &'a [u8],
+}
+
+impl<'a> NewEdge<'a> {
+    /// The version that a transaction put.
+    pub(crate) fn put(birth: u64, put: &PutAssociation<'a>) -> Self {
+        let PutAssociation { weight, confidence, record, .. } = *put;
+        Self { birth, weight, confidence, record }
+    }
 }
 
 /// What one transaction, or a replayed log, adds: sorted by number and by key.

@@ -194,9 +194,7 @@ impl<'a> MergedEdges<'a> {
         for (at, input) in inputs.iter().enumerate() {
             let Some(graph) = input.segment.graph()? else { continue };
             for edge in graph.edges().filter(|edge| !input.dead_edges.contains(edge.id)) {
-                let key =
-                    EdgeKey { source: edge.source, target: edge.target, type_id: edge.type_id };
-                order.push((key, at as u32, edge.id));
+                order.push((EdgeKey::from(edge), at as u32, edge.id));
             }
         }
         order.sort_unstable();

@@ -27,7 +27,7 @@ pub(crate) use id_table::IdHasher;
 pub(crate) use merge::{Beneath, MergeInput, MergeTarget, merge};
 
 use crate::fs::{ByteView, FileSystem};
-use crate::operation::EdgeKey;
+use crate::operation::{EdgeKey, PutAssociation, PutConcept};
 use crate::options::{StoreConfig, VectorStorage};
 use crate::record::Touch;
 use crate::{Error, Result};
@@ -333,6 +333,31 @@ impl Segment {
     /// The record of a row.
     pub(crate) fn record(&self, row: u32) -> Result<&[u8]> {
         self.entry(Kind::RecordOffsets, Kind::Records, row)
+    }
+
+    /// The operation that would put a row's version again.
+    pub(crate) fn put_of_row(&self, row: u32) -> Result<PutConcept<'_>> {
+        let missing = || self.corrupt(Kind::Numbers, "a row", format!("none at {row}"));
+        Ok(PutConcept {
+            number: self.numbers()?.get(row as usize).copied().ok_or_else(missing)?,
+            id: self.concept_id(row)?,
+            created: self.created()?.get(row as usize).copied().ok_or_else(missing)?,
+            record: self.record(row)?,
+            vector: self.vector_bytes(row)?,
+        })
+    }
+
+    /// The operation that would put an edge's version again.
+    pub(crate) fn put_of_edge(&self, edge: u32) -> Result<PutAssociation<'_>> {
+        let found = self.graph()?.and_then(|graph| graph.edge(edge));
+        let found =
+            found.ok_or_else(|| self.corrupt(Kind::Graph, "an edge", format!("none at {edge}")))?;
+        Ok(PutAssociation {
+            key: EdgeKey::from(found),
+            weight: found.weight,
+            confidence: found.confidence,
+            record: self.edge_record(edge)?,
+        })
     }
 
     /// Turns a record's decoding error into one that names this file.

@@ -95,13 +95,7 @@ impl State {
                     if let Some(touch) = added.touches.remove(&put.number) {
                         self.keep_touch(&touch, by);
                     }
-                    let row = NewRow {
-                        birth: frame.lsn,
-                        created: put.created,
-                        id: put.id,
-                        record: put.record,
-                        vector: put.vector,
-                    };
+                    let row = NewRow::put(frame.lsn, &put);
                     if let Some(old) = added.rows.insert(put.number, row) {
                         self.keep_row(put.number, &old, by);
                     }
@@ -124,12 +118,7 @@ impl State {
                     }
                     changed.extend([put.key.source, put.key.target]);
                     self.end_association(put.key, fresh, by)?;
-                    let edge = NewEdge {
-                        birth: frame.lsn,
-                        weight: put.weight,
-                        confidence: put.confidence,
-                        record: put.record,
-                    };
+                    let edge = NewEdge::put(frame.lsn, &put);
                     if let Some(old) = added.edges.insert(put.key, edge) {
                         self.keep_edge(put.key, &old, by);
                     }

@@ -37,7 +37,7 @@ impl State {
         then.past = true;
         then.epoch = epoch;
         then.changed = Vec::new();
-        then.commit_time = self.history.commit_time(epoch)?.unwrap_or(self.history.start.time);
+        then.commit_time = self.history.commit_time(epoch)?;
         then.parts = Vec::with_capacity(self.parts.len() + 1);
         for part in &self.parts {
             then.parts.extend(part_as_of(part, epoch)?);
@@ -90,23 +90,10 @@ impl State {
             (first_lsn, last_lsn) = (first_lsn.min(birth), last_lsn.max(birth));
             match version.sound_operation()? {
                 Operation::PutConcept(put) => {
-                    let row = NewRow {
-                        birth,
-                        created: put.created,
-                        id: put.id,
-                        record: put.record,
-                        vector: put.vector,
-                    };
-                    rows.insert(put.number, row);
+                    rows.insert(put.number, NewRow::put(birth, &put));
                 }
                 Operation::PutAssociation(put) => {
-                    let edge = NewEdge {
-                        birth,
-                        weight: put.weight,
-                        confidence: put.confidence,
-                        record: put.record,
-                    };
-                    edges.insert(put.key, edge);
+                    edges.insert(put.key, NewEdge::put(birth, &put));
                 }
                 Operation::Touch(touch) => {
                     let newest = touches.entry(touch.number).or_insert(touch);
@@ -148,14 +135,8 @@ impl State {
             let column = segment.numbers()?;
             numbers.extend(rows.into_iter().map(|row| column[row as usize]));
             if let Some(graph) = segment.graph()? {
-                let key = |edge| {
-                    graph.edge(edge).map(|e| EdgeKey {
-                        source: e.source,
-                        target: e.target,
-                        type_id: e.type_id,
-                    })
-                };
-                keys.extend(edges.into_iter().filter_map(key));
+                let found = edges.into_iter().filter_map(|edge| graph.edge(edge));
+                keys.extend(found.map(EdgeKey::from));
             }
             let touches = segment.touches()?.iter().map(Touch::decode);
             numbers.extend(touches.filter(|touch| touch.lsn == epoch).map(|touch| touch.number));

@@ -450,7 +450,7 @@ impl Disk {
         if file.byte_len() as u64 != entry.bytes {
             let expected = format!("a file of {} bytes", entry.bytes);
             let found = format!("{} bytes", file.byte_len());
-            return Err(Error::corrupt(file.path(), 88, expected, found));
+            return Err(Error::corrupt(file.path(), 80, expected, found));
         }
         Ok(file)
     }

@@ -313,9 +313,7 @@ fn carry_deaths(then: &[Part], now: &[Part], merged: &mut Part) -> Result<()> {
         {
             for edge in edges.iter().filter_map(|edge| graph.edge(edge)) {
                 let lsn = edge_ends.get(&edge.id).copied().unwrap_or(0);
-                let key =
-                    EdgeKey { source: edge.source, target: edge.target, type_id: edge.type_id };
-                ended.push((lsn, Subject::Association(key)));
+                ended.push((lsn, Subject::Association(EdgeKey::from(edge))));
             }
         }
     }

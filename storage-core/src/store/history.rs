@@ -10,7 +10,7 @@ use super::Shared;
 use super::commit::now;
 use super::disk::Disk;
 use super::flush::publish;
-use crate::history::{Era, HistoryFile, HistoryWriter, LeftOut, Subject, Version};
+use crate::history::{Commit, Era, History, HistoryFile, HistoryWriter, LeftOut, Subject, Version};
 use crate::manifest::{HistoryEntry, Manifest};
 use crate::operation::Operation;
 use crate::options::Retention;
@@ -170,20 +170,17 @@ fn commit_times(
 ) -> Result<(u64, Vec<f64>)> {
     let mut times = Vec::new();
     let mut first = None;
-    let mut add = |lsn: u64, time: f64| {
-        first.get_or_insert(lsn);
-        times.push(time);
+    let mut add = |commit: Commit| {
+        if is_flushed(commit.lsn) {
+            first.get_or_insert(commit.lsn);
+            times.push(commit.time);
+        }
     };
     for file in absorbed {
-        let outline = file.outline();
-        for lsn in (outline.first_commit..outline.end_commit()).filter(|&lsn| is_flushed(lsn)) {
-            if let Some(time) = file.commit_time(lsn)? {
-                add(lsn, time);
-            }
-        }
+        file.for_each_commit(&mut add)?;
     }
-    let recent: Vec<_> = state.history.commits.iter().filter(|c| is_flushed(c.lsn)).collect();
-    recent.iter().rev().for_each(|commit| add(commit.lsn, commit.time));
+    let recent: Vec<Commit> = state.history.commits.iter().copied().collect();
+    recent.into_iter().rev().for_each(add);
     Ok((first.unwrap_or(0), times))
 }
 
@@ -199,9 +196,13 @@ impl State {
             self.history.versions.iter().try_for_each(|version| forgotten.learn(version, id))?;
         }
         let history = &mut self.history;
-        let held = |version: &Version| forgotten.holds(version).unwrap_or(false);
-        history.versions =
-            history.versions.filter(|version| version.death > floor.lsn && !held(version));
+        let mut kept = Vec::new();
+        for version in history.versions.iter().filter(|version| version.death > floor.lsn) {
+            if !forgotten.holds(version)? {
+                kept.push(version.clone());
+            }
+        }
+        history.versions = kept.into_iter().rev().collect();
         history.commits = history.commits.take_while(|commit| commit.lsn > floor.lsn);
         history.start = floor;
         Ok(())
@@ -214,8 +215,9 @@ impl Shared {
         let Some(disk) = &self.disk else {
             let mut writer = self.writer();
             let mut state = State::clone(&self.state.load());
-            if state.history.retention == Retention::None {
-                state.history.start = Era { lsn: state.epoch, time: state.commit_time };
+            if state.history.retention == Retention::None || retention == Retention::None {
+                let start = Era { lsn: state.epoch, time: state.commit_time };
+                state.history = History { start, ..History::default() };
             }
             state.history.retention = retention;
             self.show(&mut writer, state);

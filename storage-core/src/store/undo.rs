@@ -5,7 +5,7 @@
 
 use super::Shared;
 use super::commit::now;
-use crate::operation::{Operation, PutAssociation, PutConcept, begin_payload};
+use crate::operation::{Operation, begin_payload};
 use crate::options::Durability;
 use crate::state::State;
 use crate::{Error, Result};
@@ -37,14 +37,7 @@ fn undo_payload(state: &State, expected: Option<u64>) -> Result<Option<Vec<u8>>>
     }
     for &number in &numbers {
         let Some(place) = before.find_number(number)? else { continue };
-        let segment = before.segment(place);
-        let put = PutConcept {
-            number,
-            id: segment.concept_id(place.row)?,
-            created: segment.created()?[place.row as usize],
-            record: segment.record(place.row)?,
-            vector: segment.vector_bytes(place.row)?,
-        };
+        let put = before.segment(place).put_of_row(place.row)?;
         Operation::PutConcept(put).encode(&mut payload);
         if let Some(touch) = before.touch(place)? {
             Operation::Touch(touch).encode(&mut payload);
@@ -53,17 +46,7 @@ fn undo_payload(state: &State, expected: Option<u64>) -> Result<Option<Vec<u8>>>
     for &key in &keys {
         match before.find_association(key)? {
             Some((part, edge)) => {
-                let segment = &before.parts[part].segment;
-                let found = segment.graph()?.and_then(|graph| graph.edge(edge));
-                let found = found.ok_or_else(|| {
-                    Error::corrupt(segment.path(), 0, "the same edge at each read", "none")
-                })?;
-                let put = PutAssociation {
-                    key,
-                    weight: found.weight,
-                    confidence: found.confidence,
-                    record: segment.edge_record(edge)?,
-                };
+                let put = before.parts[part].segment.put_of_edge(edge)?;
                 Operation::PutAssociation(put).encode(&mut payload);
             }
             None if state.find_association(key)?.is_some() => {

@@ -328,6 +328,18 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
     if norms == 0.0 { 0.0 } else { (dot(a, b) / norms) as f32 }
 }
 
+/// Runs a random step on a store and its model, which must agree on whether it is refused.
+pub(crate) fn run_both(store: &GraphStore, model: &mut Model, random: &mut Random) {
+    let step = Step::random(random);
+    let mut next = model.clone();
+    let accepted = next.apply(&step);
+    let outcome = run(store, &step);
+    assert_eq!(outcome.is_ok(), accepted, "{step:?}: {outcome:?}");
+    if accepted {
+        *model = next;
+    }
+}
+
 /// Runs a step on a store.
 pub(crate) fn run(store: &GraphStore, step: &Step) -> storage_core::Result<()> {
     match step {
