@@ -101,7 +101,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &CrashArguments) -> Result<(
         let outcome = process::run_noting(&mut command, &mut |line| {
             if let Some(said_of) = line.strip_prefix("result: ") {
                 said.push(said_of.to_owned());
-            } else if line.starts_with("replay with") || line.contains("' panicked at") {
+            } else if line.starts_with("replay with") || line.contains(" panicked at ") {
                 said.push(line.to_owned());
             }
         });
