@@ -1,6 +1,7 @@
 //! Associations: the typed, weighted edges between concepts, as callers see them.
 
 use crate::concept::{Attributes, check_range, check_time, validate_id};
+use crate::scope::Window;
 use crate::{Error, MAX_ID_BYTES, Result};
 
 /// A typed, weighted edge between two concepts; its key is (source, target, type).
@@ -24,6 +25,12 @@ pub struct Association {
     pub last_used: Option<f64>,
     /// Where it was learned.
     pub source: Option<String>,
+    /// From when on it holds; `None`: since ever. See [`crate::Snapshot::valid_at`].
+    pub valid_from: Option<f64>,
+    /// Up to when, exclusive, it holds; `None`: for ever.
+    pub valid_to: Option<f64>,
+    /// When it expires: from then on no read finds it, and it is deleted soon; `None`: never.
+    pub expires: Option<f64>,
     /// Anything else.
     pub attributes: Attributes,
 }
@@ -44,6 +51,9 @@ impl Association {
             created: None,
             last_used: None,
             source: None,
+            valid_from: None,
+            valid_to: None,
+            expires: None,
             attributes: Attributes::new(),
         }
     }
@@ -62,7 +72,13 @@ impl Association {
         check_range("weight", self.weight, f32::MAX)?;
         check_range("confidence", self.confidence, 1.0)?;
         check_time("created", self.created)?;
-        check_time("last_used", self.last_used)
+        check_time("last_used", self.last_used)?;
+        self.window().validate()
+    }
+
+    /// When it holds, and until when it is kept.
+    pub(crate) fn window(&self) -> Window {
+        Window::new(self.valid_from, self.valid_to, self.expires)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Concepts: the nodes of the knowledge, as callers see them.
 
 use crate::options::{StoreConfig, VectorStorage};
+use crate::scope::Window;
 use crate::{Error, MAX_ID_BYTES, Result};
 
 /// Free attributes: a JSON object.
@@ -31,6 +32,12 @@ pub struct Concept {
     pub source: Option<String>,
     /// What it is filed under.
     pub category: Option<String>,
+    /// From when on what it says holds; `None`: since ever. See [`crate::Snapshot::valid_at`].
+    pub valid_from: Option<f64>,
+    /// Up to when, exclusive, what it says holds; `None`: for ever.
+    pub valid_to: Option<f64>,
+    /// When it expires: from then on no read finds it, and it is deleted soon; `None`: never.
+    pub expires: Option<f64>,
     /// Anything else.
     pub attributes: Attributes,
 }
@@ -50,6 +57,9 @@ impl Concept {
             confidence: 1.0,
             source: None,
             category: None,
+            valid_from: None,
+            valid_to: None,
+            expires: None,
             attributes: Attributes::new(),
         }
     }
@@ -69,7 +79,13 @@ impl Concept {
         check_range("strength", self.strength, f32::MAX)?;
         check_range("confidence", self.confidence, 1.0)?;
         check_time("created", self.created)?;
-        check_time("last_accessed", self.last_accessed)
+        check_time("last_accessed", self.last_accessed)?;
+        self.window().validate()
+    }
+
+    /// When it holds, and until when it is kept.
+    pub(crate) fn window(&self) -> Window {
+        Window::new(self.valid_from, self.valid_to, self.expires)
     }
 }
 
@@ -88,6 +104,12 @@ pub struct ConceptPatch {
     pub source: Option<Option<String>>,
     /// What it is filed under; `Some(None)` removes it.
     pub category: Option<Option<String>>,
+    /// From when on it holds; `Some(None)`: since ever.
+    pub valid_from: Option<Option<f64>>,
+    /// Up to when it holds; `Some(None)`: for ever.
+    pub valid_to: Option<Option<f64>>,
+    /// When it expires; `Some(None)`: never.
+    pub expires: Option<Option<f64>>,
     /// The attributes, replaced as a whole.
     pub attributes: Option<Attributes>,
 }
@@ -105,6 +127,9 @@ impl ConceptPatch {
         set(&mut concept.confidence, self.confidence);
         set(&mut concept.source, self.source);
         set(&mut concept.category, self.category);
+        set(&mut concept.valid_from, self.valid_from);
+        set(&mut concept.valid_to, self.valid_to);
+        set(&mut concept.expires, self.expires);
         set(&mut concept.attributes, self.attributes);
     }
 }

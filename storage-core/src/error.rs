@@ -53,6 +53,18 @@ pub enum Error {
         /// The newest version that is read.
         supported: u32,
     },
+    /// The files use a feature of the format that this version does not know.
+    #[error(
+        "{path} has {feature}, which this version of the library does not know; open it with the \
+         version of the library that wrote it, or a newer one",
+        path = path.display()
+    )]
+    Feature {
+        /// The file.
+        path: PathBuf,
+        /// What is not known.
+        feature: String,
+    },
     /// There is no store at the path, and none was to be created.
     #[error(
         "there is no store at {path}{advice}",

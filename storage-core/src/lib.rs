@@ -21,6 +21,7 @@ mod manifest;
 mod operation;
 mod options;
 mod record;
+mod scope;
 mod segment;
 mod state;
 mod store;
@@ -34,8 +35,8 @@ pub use error::{Error, Result};
 pub use graph_index::LayeredGraph;
 pub use options::{ConfigRequest, Durability, OpenOptions, Retention, StoreConfig, VectorStorage};
 pub use state::{
-    ConceptHit, Filter, FoundPath, FoundPaths, HybridHit, Leg, PathQuery, PathStep, TextQuery,
-    WordOperator,
+    ConceptHit, Condition, Filter, FoundPath, FoundPaths, HybridHit, Leg, PathQuery, PathStep,
+    TextQuery, WordOperator,
 };
 pub use store::{AsOf, GraphStore, Snapshot, StoreStats, Transaction, VerifyReport};
 pub use vector_kernel::Metric;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use crate::codec::{Decode, Reader, put_field, put_varint};
 use crate::concept::Attributes;
+use crate::scope::{Scope, Window};
 use crate::{Association, Concept};
 
 mod tag {
@@ -20,15 +21,21 @@ mod tag {
     pub(super) const ATTRIBUTES: u8 = 8;
     pub(super) const CREATED: u8 = 9;
     pub(super) const COMPRESSED_CONTENT: u8 = 10;
+    pub(super) const VALID_FROM: u8 = 11;
+    pub(super) const VALID_TO: u8 = 12;
+    pub(super) const EXPIRES: u8 = 13;
+    pub(super) const NAMESPACE: u8 = 14;
 }
 
+/// Tags from here on are fields that a reader which does not know them may pass over.
+const OPTIONAL_TAG: u8 = 128;
 /// Contents shorter than this are not compressed: there is nothing to gain.
 const SHORTEST_COMPRESSED: usize = 256;
 /// LZ4 can't expand a block by more than this, so a larger length is damage.
 const LARGEST_EXPANSION: u64 = 255;
 
 /// The record of a concept: all but id, vector and creation time.
-pub(crate) fn encode_concept(concept: &Concept, compress: bool) -> Vec<u8> {
+pub(crate) fn encode_concept(concept: &Concept, namespace: &str, compress: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(concept.content.len() + 32);
     put_content(&mut out, concept.content.as_bytes(), compress);
     if let Some(time) = concept.last_accessed {
@@ -47,6 +54,7 @@ pub(crate) fn encode_concept(concept: &Concept, compress: bool) -> Vec<u8> {
     if let Some(category) = &concept.category {
         put_field(&mut out, tag::CATEGORY, category.as_bytes());
     }
+    put_scope(&mut out, &Scope { namespace, window: concept.window() });
     out
 }
 
@@ -94,8 +102,11 @@ pub(crate) fn decode_concept(id: &str, created: f64, record: &[u8]) -> Decode<Co
             tag::CONFIDENCE => concept.confidence = field.f32()?,
             tag::SOURCE => concept.source = Some(field.rest_str()?.to_owned()),
             tag::CATEGORY => concept.category = Some(field.rest_str()?.to_owned()),
+            tag::VALID_FROM => concept.valid_from = Some(field.f64()?),
+            tag::VALID_TO => concept.valid_to = Some(field.f64()?),
+            tag::EXPIRES => concept.expires = Some(field.f64()?),
             tag::ATTRIBUTES => concept.attributes = attributes(&field)?,
-            _ => {}
+            _ => pass_over(tag, &field)?,
         }
     }
     Ok(concept)
@@ -124,6 +135,17 @@ pub(crate) fn category(record: &[u8]) -> Decode<Option<&str>> {
     text_field(record, tag::CATEGORY)
 }
 
+/// The attributes within a concept's record.
+pub(crate) fn concept_attributes(record: &[u8]) -> Decode<Attributes> {
+    let mut reader = Reader::new(record);
+    while let Some((tag, field)) = reader.field()? {
+        if tag == tag::ATTRIBUTES {
+            return attributes(&field);
+        }
+    }
+    Ok(Attributes::new())
+}
+
 fn text_field(record: &[u8], wanted: u8) -> Decode<Option<&str>> {
     let mut reader = Reader::new(record);
     while let Some((tag, field)) = reader.field()? {
@@ -135,13 +157,18 @@ fn text_field(record: &[u8], wanted: u8) -> Decode<Option<&str>> {
 }
 
 /// The record of an association: all but its key, weight and confidence.
-pub(crate) fn encode_association(association: &Association, created: f64) -> Vec<u8> {
+pub(crate) fn encode_association(
+    association: &Association,
+    namespace: &str,
+    created: f64,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(16);
     put_field(&mut out, tag::CREATED, &created.to_le_bytes());
     if let Some(time) = association.last_used {
         put_field(&mut out, tag::LAST_USED, &time.to_le_bytes());
     }
     put_provenance(&mut out, association.source.as_deref(), &association.attributes);
+    put_scope(&mut out, &Scope { namespace, window: association.window() });
     out
 }
 
@@ -153,11 +180,55 @@ pub(crate) fn decode_association(record: &[u8], association: &mut Association) -
             tag::CREATED => association.created = Some(field.f64()?),
             tag::LAST_USED => association.last_used = Some(field.f64()?),
             tag::SOURCE => association.source = Some(field.rest_str()?.to_owned()),
+            tag::VALID_FROM => association.valid_from = Some(field.f64()?),
+            tag::VALID_TO => association.valid_to = Some(field.f64()?),
+            tag::EXPIRES => association.expires = Some(field.f64()?),
             tag::ATTRIBUTES => association.attributes = attributes(&field)?,
-            _ => {}
+            _ => pass_over(tag, &field)?,
         }
     }
     Ok(())
+}
+
+/// Passes over a field that is not asked for, unless it has to be understood and is not.
+fn pass_over(tag: u8, field: &Reader<'_>) -> Decode<()> {
+    if (tag::CONTENT..=tag::NAMESPACE).contains(&tag) || tag >= OPTIONAL_TAG {
+        return Ok(());
+    }
+    Err(field.error("a field that this version of the library knows"))
+}
+
+/// Who sees the version that a record is of: of a concept or of an association.
+pub(crate) fn scope(record: &[u8]) -> Decode<Scope<'_>> {
+    let mut scope = Scope::OPEN;
+    let mut reader = Reader::new(record);
+    while let Some((tag, mut field)) = reader.field()? {
+        match tag {
+            tag::VALID_FROM => scope.window.valid_from = field.f64()?,
+            tag::VALID_TO => scope.window.valid_to = field.f64()?,
+            tag::EXPIRES => scope.window.expires = field.f64()?,
+            tag::NAMESPACE => scope.namespace = field.rest_str()?,
+            _ => pass_over(tag, &field)?,
+        }
+    }
+    Ok(scope)
+}
+
+fn put_scope(out: &mut Vec<u8>, scope: &Scope<'_>) {
+    let Scope { namespace, window } = *scope;
+    let open = Window::ALWAYS;
+    for (tag, time, none) in [
+        (tag::VALID_FROM, window.valid_from, open.valid_from),
+        (tag::VALID_TO, window.valid_to, open.valid_to),
+        (tag::EXPIRES, window.expires, open.expires),
+    ] {
+        if time.to_bits() != none.to_bits() {
+            put_field(out, tag, &time.to_le_bytes());
+        }
+    }
+    if !namespace.is_empty() {
+        put_field(out, tag::NAMESPACE, namespace.as_bytes());
+    }
 }
 
 fn put_provenance(out: &mut Vec<u8>, source: Option<&str>, attributes: &Attributes) {
@@ -253,7 +324,10 @@ mod tests {
         concept.source = Some("a source".into());
         concept.category = Some("animals".into());
         concept.attributes.insert("legs".into(), 4.into());
-        let record = encode_concept(&concept, true);
+        (concept.valid_from, concept.valid_to) = (Some(-3.0), Some(1e9));
+        concept.expires = Some(2e9);
+        let record = encode_concept(&concept, "someone's", true);
+        assert_eq!(scope(&record), Ok(Scope { namespace: "someone's", window: concept.window() }));
         assert_eq!(decode_concept("id", 12.5, &record), Ok(concept));
         assert_eq!(content(&record), Ok("text \u{1f41f}".into()));
         assert_eq!(source(&record), Ok(Some("a source")));
@@ -262,14 +336,15 @@ mod tests {
 
     #[test]
     fn defaults_take_no_bytes() {
-        assert_eq!(encode_concept(&Concept::new("id", ""), true), Vec::<u8>::new());
+        assert_eq!(encode_concept(&Concept::new("id", ""), "", true), Vec::<u8>::new());
     }
 
     #[test]
     fn long_contents_are_compressed_when_asked_and_come_back() {
         let text = "the same words again and again, ".repeat(100);
         let concept = Concept::new("id", text.as_str());
-        let (plain, packed) = (encode_concept(&concept, false), encode_concept(&concept, true));
+        let (plain, packed) =
+            (encode_concept(&concept, "", false), encode_concept(&concept, "", true));
         assert!(plain.len() > text.len() && packed.len() * 4 < text.len());
         for record in [plain, packed] {
             assert_eq!(content(&record).unwrap(), text);
@@ -279,7 +354,7 @@ mod tests {
             .map(|i| char::from(33 + (i.wrapping_mul(2_654_435_761) >> 20) as u8 % 90))
             .collect();
         let concept = Concept::new("id", noise.as_str());
-        assert_eq!(content(&encode_concept(&concept, true)).unwrap(), noise);
+        assert_eq!(content(&encode_concept(&concept, "", true)).unwrap(), noise);
     }
 
     #[test]
@@ -293,10 +368,14 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_a_later_version_are_skipped() {
-        let mut record = encode_concept(&Concept::new("id", "text"), true);
+    fn fields_of_a_later_version_are_skipped_where_it_says_so_and_refused_else() {
+        let mut record = encode_concept(&Concept::new("id", "text"), "", true);
         put_field(&mut record, 200, b"from the future");
         assert_eq!(decode_concept("id", 0.0, &record).map(|c| c.content), Ok("text".to_owned()));
+        assert_eq!(scope(&record), Ok(Scope::OPEN));
+        put_field(&mut record, 100, b"from the future");
+        assert!(decode_concept("id", 0.0, &record).is_err() && scope(&record).is_err());
+        assert!(decode_association(&record, &mut Association::new("a", "b")).is_err());
     }
 
     proptest! {
@@ -305,6 +384,7 @@ mod tests {
             let _ = decode_concept("id", 0.0, &bytes);
             let _ = decode_association(&bytes, &mut Association::new("a", "b"));
             let _ = content(&bytes);
+            let _ = scope(&bytes);
         }
     }
 }

@@ -8,8 +8,10 @@ use text_index::{Analyzer, TextBuilder};
 
 use super::format::{Counts, Identity, Kind};
 use super::id_table::{self, IdHasher};
+use super::scopes::write_scopes;
 use super::writer::SegmentWriter;
 use super::{Segment, decode_vector};
+use crate::codec::DecodeError;
 use crate::operation::{EdgeKey, PutAssociation, PutConcept};
 use crate::options::StoreConfig;
 use crate::record::{self, Touch};
@@ -97,12 +99,7 @@ pub(crate) fn build_on_heap(
 ) -> Result<Segment> {
     let mut text = TextBuilder::new();
     for (row, (_, new)) in part.rows.iter().enumerate() {
-        let content = record::content(new.record).map_err(|e| Error::Corrupt {
-            path: "(log)".into(),
-            offset: e.offset as u64,
-            expected: e.expected.to_owned(),
-            found: "other bytes".to_owned(),
-        })?;
+        let content = record::content(new.record).map_err(bad_record)?;
         if !content.is_empty() {
             text.add(row as u32, &content, &analyzer).map_err(text_failure)?;
         }
@@ -111,8 +108,10 @@ pub(crate) fn build_on_heap(
     let rows = NewRows { rows: &part.rows, config };
     let mut writer = SegmentWriter::to_heap(identity, part.byte_estimate());
     let counts = write_rows(&mut writer, &rows, &text, hasher, config)?;
-    let edges = write_edges(&mut writer, &NewEdges(&part.edges))?;
+    let new_edges = NewEdges(&part.edges);
+    let edges = write_edges(&mut writer, &new_edges)?;
     write_touches(&mut writer, &part.touches)?;
+    write_scopes(&mut writer, &rows, &new_edges)?;
     let bytes = writer.finish(Counts { edges, ..counts })?;
     Segment::from_heap(bytes.expect("a heap writer returns its bytes"), config)
 }
@@ -211,7 +210,8 @@ pub(super) fn write_rows(
     let mut hashes = Vec::with_capacity(len);
     for row in 0..len {
         let id = rows.id(row)?;
-        hashes.push(hasher.hash(id));
+        let scope = record::scope(rows.record(row)?).map_err(bad_record)?;
+        hashes.push(hasher.hash(scope.namespace, id));
         out.write(id.as_bytes())?;
     }
     out.end();
@@ -336,6 +336,17 @@ fn offsets(
         ends.push(end);
     }
     out.section(kind, zerocopy::IntoBytes::as_bytes(ends.as_slice()))
+}
+
+/// A record that can't be read, wherever it came from.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err wants")]
+pub(super) fn bad_record(error: DecodeError) -> Error {
+    Error::Corrupt {
+        path: "(record)".into(),
+        offset: error.offset as u64,
+        expected: error.expected.to_owned(),
+        found: "other bytes".to_owned(),
+    }
 }
 
 fn text_failure(error: text_index::BuildError) -> Error {

@@ -28,6 +28,8 @@ pub(crate) const SECTION_ALIGN: usize = 64;
 pub(crate) const HEADER_MAGIC: &[u8; 8] = b"SUTRASEG";
 pub(crate) const TAIL_MAGIC: &[u8; 8] = b"SUTRAEND";
 pub(crate) const VERSION: u32 = 2;
+/// The bit of a section's kind that lets a reader which does not know it pass it over.
+pub(crate) const OPTIONAL_KIND: u32 = 1 << 31;
 
 /// What a section holds. Rows are in order of concept number, edges of (source, target, type).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,10 +71,20 @@ pub(crate) enum Kind {
     EdgeRecords = 17,
     /// 32 bytes each: access entries by concept number.
     Touches = 18,
+    /// 32 bytes each: the windows of those rows that have one, by row.
+    RowWindows = 19,
+    /// The same of edges.
+    EdgeWindows = 20,
+    /// The names of the namespaces that occur, but the default one.
+    Namespaces = 21,
+    /// u32 a row: its namespace by place in the list, from 1; 0 is the default one. Absent when all are 0.
+    RowNamespaces = 22,
+    /// The same of edges.
+    EdgeNamespaces = 23,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Numbers,
         Self::Births,
         Self::Created,
@@ -91,6 +103,11 @@ impl Kind {
         Self::EdgeRecordOffsets,
         Self::EdgeRecords,
         Self::Touches,
+        Self::RowWindows,
+        Self::EdgeWindows,
+        Self::Namespaces,
+        Self::RowNamespaces,
+        Self::EdgeNamespaces,
     ];
 
     pub(crate) const fn index(self) -> usize {
@@ -117,6 +134,11 @@ impl Kind {
             Self::EdgeRecordOffsets => "edge record offsets",
             Self::EdgeRecords => "edge records",
             Self::Touches => "touches",
+            Self::RowWindows => "row windows",
+            Self::EdgeWindows => "edge windows",
+            Self::Namespaces => "namespaces",
+            Self::RowNamespaces => "row namespaces",
+            Self::EdgeNamespaces => "edge namespaces",
         }
     }
 }
@@ -256,7 +278,8 @@ pub(crate) fn parse(path: &Path, bytes: &[u8], blocks: Blocks) -> Result<Outline
         let start = usize::try_from(read_u64(entry, 8)).unwrap_or(usize::MAX);
         let len = usize::try_from(read_u64(entry, 16)).unwrap_or(usize::MAX);
         let first_checksum = usize::try_from(read_u64(entry, 24)).unwrap_or(usize::MAX);
-        let kind = Kind::ALL.into_iter().find(|&kind| kind as u32 == read_u32(entry, 0));
+        let number = read_u32(entry, 0);
+        let kind = Kind::ALL.into_iter().find(|&kind| kind as u32 == number);
         let end = start.checked_add(len).filter(|&end| end <= checksums_at);
         let repeated = kind.is_some_and(|kind| std::mem::replace(&mut seen[kind.index()], true));
         let sound = start >= sections_end
@@ -274,9 +297,12 @@ pub(crate) fn parse(path: &Path, bytes: &[u8], blocks: Blocks) -> Result<Outline
         if blocks == Blocks::Checked {
             checksums_end += len.div_ceil(BLOCK_BYTES);
         }
-        // Another kind is a section of a later version that this one can do without.
+        // Another kind, marked so, is a section of a later version that this one can do without.
         if let Some(kind) = kind {
             sections[kind.index()] = Section { range: start..end, first_checksum };
+        } else if number & OPTIONAL_KIND == 0 {
+            let feature = format!("sections of kind {number}");
+            return Err(Error::Feature { path: path.to_owned(), feature });
         }
     }
     if checksums_end != checksum_count {

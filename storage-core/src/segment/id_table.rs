@@ -6,6 +6,8 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::scope::DEFAULT_NAMESPACE;
+
 /// Hashes ids alike in every segment of a store, differently in every store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IdHasher {
@@ -18,8 +20,13 @@ impl IdHasher {
         Self { seed: u64::from_le_bytes(store[..8].try_into().expect("eight of sixteen bytes")) }
     }
 
-    pub(crate) fn hash(self, id: &str) -> u64 {
-        xxh3_64_with_seed(id.as_bytes(), self.seed)
+    pub(crate) fn hash(self, namespace: &str, id: &str) -> u64 {
+        let seed = if namespace == DEFAULT_NAMESPACE {
+            self.seed
+        } else {
+            xxh3_64_with_seed(namespace.as_bytes(), self.seed)
+        };
+        xxh3_64_with_seed(id.as_bytes(), seed)
     }
 }
 

@@ -13,6 +13,7 @@ use super::Segment;
 use super::build::{EdgeSource, RowSource, write_edges, write_rows, write_touches};
 use super::format::{Counts, Identity};
 use super::id_table::IdHasher;
+use super::scopes::write_scopes;
 use super::writer::SegmentWriter;
 use crate::fs::FileSystem;
 use crate::operation::EdgeKey;
@@ -70,9 +71,10 @@ pub(crate) fn merge(
     };
     let counts = write_rows(&mut writer, &rows, &text, hasher, config)?;
     drop(text);
-    let edges = write_edges(&mut writer, &edges)?;
+    let edge_count = write_edges(&mut writer, &edges)?;
     write_touches(&mut writer, &touches)?;
-    let heap = writer.finish(Counts { edges, ..counts })?;
+    write_scopes(&mut writer, &rows, &edges)?;
+    let heap = writer.finish(Counts { edges: edge_count, ..counts })?;
     match (heap, path) {
         (Some(bytes), _) => Segment::from_heap(bytes, config),
         (None, Some((fs, path))) => Segment::open(fs, path, &identity.store, config),

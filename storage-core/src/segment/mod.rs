@@ -8,11 +8,13 @@ mod build;
 mod format;
 mod id_table;
 mod merge;
+mod scopes;
 mod writer;
 
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use graph_index::{GraphView, Side};
@@ -25,6 +27,7 @@ pub(crate) use build::{NewEdge, NewPart, NewRow, build_on_heap};
 pub(crate) use format::{Counts, Identity};
 pub(crate) use id_table::IdHasher;
 pub(crate) use merge::{Beneath, MergeInput, MergeTarget, merge};
+pub(crate) use scopes::Of;
 
 use crate::fs::{ByteView, FileSystem};
 use crate::operation::{EdgeKey, PutAssociation, PutConcept};
@@ -33,6 +36,7 @@ use crate::record::Touch;
 use crate::{Error, Result};
 use format::{BLOCK_BYTES, Blocks, Kind, Outline, Section};
 pub(crate) use format::{read_u32, read_u64};
+use scopes::{Expiries, NamespaceIndex};
 
 /// One immutable part of a store.
 pub(crate) struct Segment {
@@ -45,6 +49,9 @@ pub(crate) struct Segment {
     verification: Option<Verification>,
     dim: usize,
     storage: VectorStorage,
+    /// Made at their first use.
+    expiries: OnceLock<Expiries>,
+    namespaces: OnceLock<NamespaceIndex>,
 }
 
 /// Which blocks of a file were compared with their checksums.
@@ -109,6 +116,8 @@ impl Segment {
             verification: None,
             dim: config.vector_dimension,
             storage: config.vector_storage,
+            expiries: OnceLock::new(),
+            namespaces: OnceLock::new(),
         };
         segment.check_lengths()?;
         Ok(segment)
@@ -132,6 +141,11 @@ impl Segment {
             (Kind::InverseNorms, vectors * 4),
             (Kind::EdgeBirths, edges * 8),
             (Kind::EdgeRecordOffsets, some(edges, (edges + 1) * 8)),
+            (Kind::RowNamespaces, some(self.sections[Kind::RowNamespaces.index()].len(), rows * 4)),
+            (
+                Kind::EdgeNamespaces,
+                some(self.sections[Kind::EdgeNamespaces.index()].len(), edges * 4),
+            ),
         ];
         for (kind, len) in expected {
             let section = &self.sections[kind.index()];
@@ -365,15 +379,18 @@ impl Segment {
         self.corrupt(Kind::Records, error.expected, format!("other bytes at {}", error.offset))
     }
 
-    /// The row with an id, given the id's hash.
-    pub(crate) fn find_id(&self, hash: u64, id: &str) -> Result<Option<u32>> {
+    /// The row with an id in a namespace, given the hash of both.
+    pub(crate) fn find_id(&self, hash: u64, namespace: &str, id: &str) -> Result<Option<u32>> {
         if self.counts.rows == 0 {
             return Ok(None);
         }
         let table: &[u64] = self.column(Kind::IdTable)?;
         let mut candidates = id_table::probe(table, hash);
         while let Some(row) = candidates.next_row() {
-            if row < self.counts.rows && self.concept_id(row)? == id {
+            if row < self.counts.rows
+                && self.concept_id(row)? == id
+                && self.namespace_of(row)? == namespace
+            {
                 return Ok(Some(row));
             }
         }

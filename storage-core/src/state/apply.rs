@@ -62,6 +62,7 @@ impl State {
         let identity =
             Identity { store: self.store, id: 0, first_lsn: first.lsn, last_lsn: last.lsn };
         let segment = build_on_heap(&part, &identity, &self.config, self.analyzer, self.hasher)?;
+        next.is_scoped |= segment.is_scoped();
         next.parts.push(Part::new(Arc::new(segment)));
         Ok(next)
     }

@@ -47,6 +47,7 @@ impl State {
             let segment = then.revive(&versions)?;
             then.parts.push(Part::new(Arc::new(segment)));
         }
+        then.note_scopes();
         Ok(then)
     }
 

@@ -17,11 +17,28 @@ impl State {
         &self.parts[place.part].segment
     }
 
-    /// The concept with an id.
+    /// The concept with an id in the namespace that is seen.
     pub(crate) fn find(&self, id: &str) -> Result<Option<Place>> {
-        let hash = self.hasher.hash(id);
+        self.find_in(&self.namespace, id)
+    }
+
+    /// The concept with an id in a namespace, unless it has expired.
+    pub(crate) fn find_unexpired(
+        &self,
+        namespace: &str,
+        id: &str,
+        now: f64,
+    ) -> Result<Option<Place>> {
+        let Some(place) = self.find_in(namespace, id)? else { return Ok(None) };
+        let window = self.segment(place).row_window(place.row)?;
+        Ok((!window.is_expired(now)).then_some(place))
+    }
+
+    /// The concept with an id in a namespace.
+    pub(crate) fn find_in(&self, namespace: &str, id: &str) -> Result<Option<Place>> {
+        let hash = self.hasher.hash(namespace, id);
         for (at, part) in self.parts.iter().enumerate().rev() {
-            if let Some(row) = part.segment.find_id(hash, id)?
+            if let Some(row) = part.segment.find_id(hash, namespace, id)?
                 && part.is_row_live(row)
             {
                 return Ok(Some(Place { part: at, row }));

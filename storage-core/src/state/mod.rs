@@ -6,26 +6,33 @@
 
 mod apply;
 mod as_of;
+mod condition;
+mod filter;
 mod graph;
 mod lookup;
 mod part;
 mod search;
 mod tidy;
 mod types;
+mod view;
 
 use std::sync::Arc;
 
 use text_index::Analyzer;
 
 pub(crate) use apply::Frame;
+pub use condition::Condition;
+pub use filter::Filter;
 pub use graph::{FoundPath, FoundPaths, PathQuery, PathStep};
 pub(crate) use lookup::Place;
 pub(crate) use part::{Ending, Part};
-pub use search::{ConceptHit, Filter, HybridHit, Leg, TextQuery, WordOperator};
+pub use search::{ConceptHit, HybridHit, Leg, TextQuery, WordOperator};
 pub(crate) use types::{MAX_TYPES, TypeTable};
+pub(crate) use view::{Seen, View};
 
 use crate::history::History;
 use crate::options::StoreConfig;
+use crate::scope::DEFAULT_NAMESPACE;
 use crate::segment::IdHasher;
 use crate::{Error, Result};
 
@@ -51,6 +58,10 @@ pub(crate) struct State {
     pub(crate) history: History,
     /// Whether this is how the store once was: then parts may hold what came later.
     pub(crate) past: bool,
+    /// The namespace whose ids are found; see [`View`].
+    pub(crate) namespace: Arc<str>,
+    /// Whether some rows or edges are not everyone's, always: then readers see a [`View`] of it.
+    pub(crate) is_scoped: bool,
 }
 
 impl State {
@@ -76,6 +87,8 @@ impl State {
             changed: Vec::new(),
             history: History::default(),
             past: false,
+            namespace: Arc::from(DEFAULT_NAMESPACE),
+            is_scoped: false,
         })
     }
 

@@ -82,12 +82,52 @@ impl Part {
         Ok(part)
     }
 
+    /// A segment of which only these are alive.
+    pub(crate) fn with_live(
+        segment: Arc<Segment>,
+        rows: &RoaringBitmap,
+        edges: &RoaringBitmap,
+    ) -> Result<Self> {
+        let all = |len: u32| {
+            let mut all = RoaringBitmap::new();
+            all.insert_range(0..len);
+            all
+        };
+        let dead_rows = all(segment.rows()) - rows;
+        let dead_edges = all(segment.edges()) - edges;
+        if dead_rows.len() <= rows.len() {
+            return Self::with_dead(segment, &dead_rows, dead_edges);
+        }
+        // Few are alive: what the dead have is what those few don't.
+        let (mut live_vectors, mut live_words) = (RoaringBitmap::new(), 0);
+        for row in rows {
+            live_words += u64::from(segment.words_in(row)?);
+            let vector = segment.vector_ordinal(row)?;
+            live_vectors.extend(vector.filter(|_| segment.vectors() > 0));
+        }
+        let dead_vectors = Arc::new(all(segment.vectors()) - live_vectors);
+        let dead_words = segment.word_count()?.saturating_sub(live_words);
+        Ok(Self {
+            dead_rows: Arc::new(dead_rows),
+            dead_vectors,
+            dead_edges: Arc::new(dead_edges),
+            dead_words,
+            ..Self::new(segment)
+        })
+    }
+
     pub(crate) fn live_rows(&self) -> u32 {
         self.segment.rows() - self.dead_rows.len() as u32
     }
 
     pub(crate) fn live_vectors(&self) -> u32 {
         self.segment.vectors() - self.dead_vectors.len() as u32
+    }
+
+    pub(crate) fn live_vector_ordinals(&self) -> RoaringBitmap {
+        let mut live = RoaringBitmap::new();
+        live.insert_range(0..self.segment.vectors());
+        live - &*self.dead_vectors
     }
 
     pub(crate) fn live_edges(&self) -> u32 {

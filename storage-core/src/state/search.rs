@@ -12,9 +12,10 @@ use roaring::RoaringBitmap;
 use text_index::{Bm25, Operator, QueryTerm, SearchOptions, SearchScratch};
 use vector_kernel::Selection;
 
+use super::filter::Filter;
 use super::{Part, State};
-use crate::concept::{check_time, validate_vector};
-use crate::{Error, Result, record};
+use crate::concept::validate_vector;
+use crate::{Error, Result};
 
 /// How the words of a query combine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,37 +59,6 @@ impl<'a> TextQuery<'a> {
     }
 }
 
-/// Restricts a search to some concepts; the default lets all pass. All given conditions must hold.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Filter {
-    /// Only concepts of this category.
-    pub category: Option<String>,
-    /// Only concepts of this source.
-    pub source: Option<String>,
-    /// Only concepts created at or after this time.
-    pub created_from: Option<f64>,
-    /// Only concepts created before this time.
-    pub created_to: Option<f64>,
-    /// Only these concepts; ids that don't exist are passed over.
-    pub ids: Option<Vec<String>>,
-}
-
-impl Filter {
-    /// Refuses a time that is NaN, which no concept could be before or after.
-    fn validate(&self) -> Result<()> {
-        for (name, time) in [("created_from", self.created_from), ("created_to", self.created_to)] {
-            check_time(name, time.filter(|time| time.is_nan()))?;
-        }
-        Ok(())
-    }
-
-    /// Whether all concepts pass.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// A concept that a search found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConceptHit {
@@ -119,6 +89,9 @@ pub struct HybridHit {
     /// Its place in the vector search, if it has one.
     pub vector: Option<Leg>,
 }
+
+/// Where fewer than one in so many vectors is alive, these are listed, not the dead.
+const SPARSE: u32 = 8;
 
 /// Rank constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009).
 const RRF_CONSTANT: f32 = 60.0;
@@ -244,9 +217,14 @@ impl State {
                 None => None,
                 Some(rows) => Some(vectors_of(part, &rows[at])?),
             };
+            let few;
             let selection = match &only {
                 Some(vectors) => Selection::Only(vectors),
                 None if part.dead_vectors.is_empty() => Selection::All,
+                None if part.live_vectors() < part.segment.vectors() / SPARSE => {
+                    few = part.live_vector_ordinals();
+                    Selection::Only(&few)
+                }
                 None => Selection::Except(&part.dead_vectors),
             };
             let hits = if count == 1 {
@@ -316,67 +294,6 @@ impl State {
             })
             .collect()
     }
-
-    /// The live rows of each part that pass a filter; `None` when all do.
-    fn allowed_rows(&self, filter: &Filter) -> Result<Option<Vec<RoaringBitmap>>> {
-        if filter.is_empty() {
-            return Ok(None);
-        }
-        let mut allowed = Vec::with_capacity(self.parts.len());
-        for part in &self.parts {
-            allowed.push(passing_rows(part, filter)?);
-        }
-        if let Some(ids) = &filter.ids {
-            let mut named = vec![RoaringBitmap::new(); self.parts.len()];
-            for id in ids {
-                if let Some(place) = self.find(id)? {
-                    named[place.part].insert(place.row);
-                }
-            }
-            for (allowed, named) in allowed.iter_mut().zip(named) {
-                *allowed &= named;
-            }
-        }
-        Ok(Some(allowed))
-    }
-}
-
-/// The live rows of a part that pass all conditions but the one on ids.
-fn passing_rows(part: &Part, filter: &Filter) -> Result<RoaringBitmap> {
-    let segment = &part.segment;
-    let mut rows = RoaringBitmap::new();
-    rows.insert_range(0..segment.rows());
-    rows -= &*part.dead_rows;
-    if filter.created_from.is_some() || filter.created_to.is_some() {
-        let created = segment.created()?;
-        let from = filter.created_from.unwrap_or(f64::NEG_INFINITY);
-        let to = filter.created_to.unwrap_or(f64::INFINITY);
-        let within = |row: &u32| {
-            let time = created[*row as usize];
-            from <= time && (time < to || to == f64::INFINITY)
-        };
-        rows = rows.iter().filter(within).collect();
-    }
-    if filter.category.is_some() || filter.source.is_some() {
-        let mut passing = RoaringBitmap::new();
-        for row in rows {
-            let bytes = segment.record(row)?;
-            let matches =
-                |wanted: &Option<String>,
-                 field: fn(&[u8]) -> crate::codec::Decode<Option<&str>>| {
-                    let Some(wanted) = wanted else { return Ok(true) };
-                    let found = field(bytes).map_err(|e| segment.bad_record(&e))?;
-                    Ok::<_, Error>(found == Some(wanted.as_str()))
-                };
-            if matches(&filter.category, record::category)?
-                && matches(&filter.source, record::source)?
-            {
-                passing.insert(row);
-            }
-        }
-        rows = passing;
-    }
-    Ok(rows)
 }
 
 /// The ordinals of the vectors of some rows.

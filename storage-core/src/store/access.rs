@@ -1,5 +1,6 @@
 //! The store's everyday calls: single writes and batches, and reads of the newest state.
 
+use super::history::Forget;
 use super::write::Write;
 use super::{GraphStore, StoreStats, VerifyReport};
 use crate::options::Durability;
@@ -8,11 +9,12 @@ use crate::{Association, Concept, ConceptPatch, Direction, Result};
 
 impl GraphStore {
     fn single(&self, write: Write) -> Result<u64> {
-        self.shared.commit(vec![write], None, self.shared.options.durability)
+        let durability = self.shared.options.durability;
+        self.shared.commit(self.namespace_name(), vec![write], None, durability)
     }
 
     fn batch(&self, writes: Vec<Write>) -> Result<u64> {
-        self.shared.commit(writes, None, Durability::Sync)
+        self.shared.commit(self.namespace_name(), writes, None, Durability::Sync)
     }
 
     // ---- writing -----------------------------------------------------------------------------------
@@ -94,11 +96,10 @@ impl GraphStore {
     /// As for all writes; [`crate::Error::Io`] when an old file can't be removed.
     pub fn erase(&self, id: &str) -> Result<bool> {
         let there = self.contains(id)?;
-        if there {
-            self.batch(vec![Write::Delete(id.to_owned())])?;
-        }
+        // What expired is not there, and has to go all the same.
+        self.batch(vec![Write::Delete(id.to_owned())])?;
         // What was deleted before is still in the files.
-        self.shared.purge_now(id)?;
+        self.shared.purge_now(Forget { namespace: self.namespace_name(), id: Some(id) })?;
         Ok(there)
     }
 
@@ -268,7 +269,7 @@ impl GraphStore {
     /// # Errors
     /// As [`GraphStore::snapshot`].
     pub fn stats(&self) -> Result<StoreStats> {
-        self.shared.stats()
+        self.shared.stats(&self.snapshot()?)
     }
 
     /// Reads every file whole and compares all checksums.

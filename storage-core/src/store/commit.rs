@@ -85,14 +85,14 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    fn check(&self, state: &State, changes: &Changes) -> Result<()> {
+    fn check(&self, state: &State, namespace: &str, changes: &Changes) -> Result<()> {
         if state.epoch == self.epoch {
             return Ok(());
         }
         for (id, number) in &self.concepts {
             let same = match number {
                 Some(number) => changes.changed_since(self.epoch, *number) == Some(false),
-                None => state.find(id)?.is_none(),
+                None => state.find_unexpired(namespace, id, now())?.is_none(),
             };
             if !same {
                 return Err(Error::Conflict { what: format!("concept {id:?}") });
@@ -114,9 +114,10 @@ pub(super) fn now() -> f64 {
 }
 
 impl Shared {
-    /// Commits writes as one transaction; returns its LSN (or the newest, when nothing changed).
+    /// Commits writes in a namespace as one transaction; returns its LSN (or the newest, when nothing changed).
     pub(super) fn commit(
         &self,
+        namespace: &str,
         writes: Vec<Write>,
         reads: Option<&Reads>,
         durability: Durability,
@@ -126,13 +127,14 @@ impl Shared {
         for write in &writes {
             write.validate(&config)?;
         }
-        self.commit_made(reads, durability, |state| resolve(state, writes, now()))
+        let reads = reads.map(|reads| (reads, namespace));
+        self.commit_made(reads, durability, |state| resolve(state, namespace, writes, now()))
     }
 
     /// Commits what is made of the newest state under the write lock, if anything.
     pub(super) fn commit_made(
         &self,
-        reads: Option<&Reads>,
+        reads: Option<(&Reads, &str)>,
         durability: Durability,
         make: impl FnOnce(&State) -> Result<Option<Vec<u8>>>,
     ) -> Result<u64> {
@@ -144,7 +146,7 @@ impl Shared {
 
     fn append(
         &self,
-        reads: Option<&Reads>,
+        reads: Option<(&Reads, &str)>,
         make: impl FnOnce(&State) -> Result<Option<Vec<u8>>>,
     ) -> Result<Appended> {
         let _lock = match &self.disk {
@@ -160,8 +162,8 @@ impl Shared {
             self.catch_up_as_writer(disk, writer)?;
         }
         let state = self.state.load_full();
-        if let Some(reads) = reads {
-            reads.check(&state, &writer.changes)?;
+        if let Some((reads, namespace)) = reads {
+            reads.check(&state, namespace, &writer.changes)?;
         }
         let payload = make(&state)?;
         let group = writer.position.as_ref().map(|position| Arc::clone(position.log.group()));
@@ -192,6 +194,8 @@ impl Shared {
     /// Makes a state the one that readers of this handle see.
     pub(super) fn show(&self, writer: &mut Writer, mut state: State) {
         writer.changes.learn(std::mem::take(&mut state.changed), state.epoch);
+        state.note_scopes();
+        self.watch_expiry(&state);
         self.state.store(Arc::new(state));
         if let Some(position) = &mut writer.position {
             position.adrift = false;

@@ -7,6 +7,7 @@ use super::Shared;
 use super::commit::now;
 use super::disk::Disk;
 use super::flush::{Replacement, publish, write_segment};
+use super::history::Forget;
 use crate::Result;
 use crate::history::LeftOut;
 use crate::state::{Part, State};
@@ -21,7 +22,7 @@ impl Shared {
         self.compact_all(disk, None)
     }
 
-    fn compact_all(&self, disk: &Disk, forget: Option<&str>) -> Result<()> {
+    fn compact_all(&self, disk: &Disk, forget: Option<Forget<'_>>) -> Result<()> {
         self.flush_leased(disk)?;
         let (count, dead, past) = {
             let writer = self.writer();
@@ -37,11 +38,11 @@ impl Shared {
 
     /// Compacts without any version of a concept and drops the previous generation, so that no file
     /// holds anything of it.
-    pub(super) fn purge_now(&self, id: &str) -> Result<()> {
-        let Some(disk) = &self.disk else { return self.compact_memory(Some(id)) };
+    pub(super) fn purge_now(&self, forget: Forget<'_>) -> Result<()> {
+        let Some(disk) = &self.disk else { return self.compact_memory(Some(forget)) };
         // One lease for all: a flush elsewhere in between would publish what this does not know of.
         let _lease = self.lease(disk)?;
-        self.compact_all(disk, Some(id))?;
+        self.compact_all(disk, Some(forget))?;
         let manifest = self.manifest();
         disk.remove_unneeded(&manifest, None);
         disk.check_removed(&manifest)
@@ -80,7 +81,7 @@ impl Shared {
         &self,
         disk: &Disk,
         run: std::ops::Range<usize>,
-        forget: Option<&str>,
+        forget: Option<Forget<'_>>,
     ) -> Result<()> {
         let (base, previous, state) = {
             let writer = self.writer();
@@ -124,7 +125,7 @@ impl Shared {
         Ok(())
     }
 
-    fn compact_memory(&self, forget: Option<&str>) -> Result<()> {
+    fn compact_memory(&self, forget: Option<Forget<'_>>) -> Result<()> {
         let mut writer = self.writer();
         let mut state = State::clone(&self.state.load());
         state.merge_all()?;

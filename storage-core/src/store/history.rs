@@ -4,6 +4,7 @@
 //! before that manifest's LSN; what ended later follows from the log.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Shared;
@@ -15,7 +16,7 @@ use crate::manifest::{HistoryEntry, Manifest};
 use crate::operation::Operation;
 use crate::options::Retention;
 use crate::state::State;
-use crate::{Error, Result};
+use crate::{Error, Result, record};
 
 /// Adjacent files of a size class that are merged into one.
 const FAN_IN: usize = 4;
@@ -31,15 +32,24 @@ pub enum AsOf {
     Time(f64),
 }
 
+/// What an erasure leaves out of the past: a concept, or all of a namespace.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Forget<'a> {
+    pub(super) namespace: &'a str,
+    /// `None`: all of the namespace.
+    pub(super) id: Option<&'a str>,
+}
+
 /// What is left out of the past: all versions of some concepts, and what hangs on them.
 #[derive(Debug, Default)]
 struct Forgotten(BTreeSet<u32>);
 
 impl Forgotten {
-    /// Learns the numbers that an id has had.
-    fn learn(&mut self, version: &Version, id: &str) -> Result<()> {
+    /// Learns a number that what is to be forgotten has had.
+    fn learn(&mut self, version: &Version, forget: Forget<'_>) -> Result<()> {
         if let Operation::PutConcept(put) = version.sound_operation()?
-            && put.id == id
+            && forget.id.is_none_or(|id| put.id == id)
+            && namespace_of(put.record)? == forget.namespace
         {
             self.0.insert(put.number);
         }
@@ -57,6 +67,12 @@ impl Forgotten {
     }
 }
 
+fn namespace_of(record: &[u8]) -> Result<&str> {
+    record::scope(record).map(|scope| scope.namespace).map_err(|e| {
+        Error::corrupt(Path::new("(history)"), e.offset as u64, e.expected, "other bytes")
+    })
+}
+
 impl Disk {
     /// Writes what a merge left out and the memory's history to a new file, with the newest files where
     /// these are many of a size, and enters it into the manifest; returns all its files.
@@ -65,7 +81,7 @@ impl Disk {
         state: &State,
         left_out: LeftOut<'_>,
         manifest: &mut Manifest,
-        forget: Option<&str>,
+        forget: Option<Forget<'_>>,
     ) -> Result<Vec<Arc<HistoryFile>>> {
         let history = &state.history;
         if !history.is_kept() {
@@ -98,8 +114,8 @@ impl Disk {
                 ended.cloned().try_for_each(take)
             };
         let mut forgotten = Forgotten::default();
-        if let Some(id) = forget {
-            each_version(&mut |version| forgotten.learn(&version, id))?;
+        if let Some(forget) = forget {
+            each_version(&mut |version| forgotten.learn(&version, forget))?;
         }
 
         let id = manifest.next_segment;
@@ -186,14 +202,17 @@ fn commit_times(
 
 impl State {
     /// Drops of the history in memory what the retention does not ask for, and what is to be forgotten.
-    pub(super) fn prune_history(&mut self, now: f64, forget: Option<&str>) -> Result<()> {
+    pub(super) fn prune_history(&mut self, now: f64, forget: Option<Forget<'_>>) -> Result<()> {
         if !self.history.is_kept() {
             return Ok(());
         }
         let floor = self.history.floor(now, self.epoch)?;
         let mut forgotten = Forgotten::default();
-        if let Some(id) = forget {
-            self.history.versions.iter().try_for_each(|version| forgotten.learn(version, id))?;
+        if let Some(forget) = forget {
+            self.history
+                .versions
+                .iter()
+                .try_for_each(|version| forgotten.learn(version, forget))?;
         }
         let history = &mut self.history;
         let mut kept = Vec::new();

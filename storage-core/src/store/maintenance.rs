@@ -16,6 +16,8 @@ use crate::{Error, Result};
 const BACKPRESSURE_FACTOR: u64 = 4;
 /// How long to wait for another process to end its flush or compaction.
 const LEASE_PAUSE: Duration = Duration::from_millis(100);
+/// How long after something expired a sweep comes.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 /// How long commits wait for room before they go on all the same.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -43,6 +45,10 @@ struct Wanted {
     tail_bytes: u64,
     limit_bytes: u64,
     sync_due: Option<Instant>,
+    /// When to delete what has expired by then.
+    sweep_due: Option<Instant>,
+    /// What expired by this time was swept, seconds since the Unix epoch; `None`: nothing yet.
+    swept: Option<f64>,
     /// Why the last flush or compaction failed; cleared by one that succeeds.
     last_error: Option<String>,
 }
@@ -112,15 +118,43 @@ impl Maintenance {
         }
     }
 
+    /// Sees to it that what expires next is deleted soon after; `next` tells when that is after a time.
+    pub(super) fn sweep_after(&self, next: impl FnOnce(f64) -> f64, now: f64) {
+        let mut wanted = self.signals.lock();
+        let next = next(wanted.swept.unwrap_or(f64::NEG_INFINITY));
+        let Ok(wait) = Duration::try_from_secs_f64((next - now).max(0.0)) else { return };
+        // Gathered over a pause, so that much that expires one by one goes in few transactions.
+        let Some(due) = Instant::now().checked_add(wait + SWEEP_PAUSE) else { return };
+        if wanted.sweep_due.is_none_or(|known| due < known) {
+            wanted.sweep_due = Some(due);
+            self.signals.changed.notify_all();
+        }
+    }
+
+    /// Notes that what had expired by a time is being swept.
+    pub(super) fn note_swept(&self, now: f64) {
+        let mut wanted = self.signals.lock();
+        wanted.sweep_due = None;
+        wanted.swept = Some(now);
+    }
+
+    pub(super) fn note_error(&self, error: &Error) {
+        self.signals.lock().last_error = Some(error.to_string());
+    }
+
     /// Holds a writer up while the tail is far too long; without a thread, does the work here.
     pub(super) fn wait_for_room(&self, shared: &Shared) {
         let mut wanted = self.signals.lock();
         if !wanted.running {
             let due = wanted.sync_due.is_some_and(|due| due <= Instant::now());
+            let sweep = wanted.sweep_due.is_some_and(|due| due <= Instant::now());
             let flush = std::mem::take(&mut wanted.flush);
             drop(wanted);
             if due {
                 shared.background_sync();
+            }
+            if sweep {
+                shared.background_sweep();
             }
             if flush {
                 shared.background_maintain();
@@ -166,8 +200,12 @@ fn syncs(wanted: &mut Wanted, now: Instant) -> Due {
 }
 
 fn maintains(wanted: &mut Wanted, now: Instant) -> Due {
+    if wanted.sweep_due.is_some_and(|due| due <= now) {
+        return Due::Now(Shared::background_sweep);
+    }
     if !wanted.flush || wanted.retry_at.is_some_and(|at| at > now) {
-        return Due::At(wanted.retry_at.filter(|_| wanted.flush));
+        let retry = wanted.retry_at.filter(|_| wanted.flush);
+        return Due::At(retry.into_iter().chain(wanted.sweep_due).min());
     }
     wanted.flush = false;
     Due::Now(Shared::background_maintain)

@@ -6,9 +6,11 @@ mod cleaning;
 mod commit;
 mod compaction;
 mod disk;
+mod expiry;
 mod flush;
 mod history;
 mod maintenance;
+mod namespaces;
 mod recovery;
 mod snapshot;
 mod stats;
@@ -25,12 +27,14 @@ use arc_swap::ArcSwap;
 
 use crate::fs::{FileSystem, OsFileSystem};
 use crate::options::{ConfigRequest, OpenOptions, Retention, StoreConfig};
+use crate::scope::DEFAULT_NAMESPACE;
 use crate::state::State;
 use crate::{Error, Result};
 use commit::Changes;
 use disk::{Disk, Position};
 pub use history::AsOf;
 use maintenance::Maintenance;
+use namespaces::Reader;
 pub use snapshot::Snapshot;
 pub use stats::{StoreStats, VerifyReport};
 pub use transaction::Transaction;
@@ -63,6 +67,9 @@ pub use transaction::Transaction;
 /// ```
 pub struct GraphStore {
     shared: Arc<Shared>,
+    reader: Reader,
+    /// Whether the store is closed with this handle: not with one on a namespace.
+    is_owner: bool,
 }
 
 impl fmt::Debug for GraphStore {
@@ -165,7 +172,8 @@ impl GraphStore {
         Ok(Self::start(None, Writer::new(None, 0), state, options))
     }
 
-    fn start(disk: Option<Disk>, writer: Writer, state: State, options: OpenOptions) -> Self {
+    fn start(disk: Option<Disk>, writer: Writer, mut state: State, options: OpenOptions) -> Self {
+        state.note_scopes();
         let background = disk.is_some() && options.background && !options.read_only;
         let shared = Arc::new(Shared {
             options,
@@ -179,7 +187,8 @@ impl GraphStore {
         if background {
             Maintenance::start(&shared);
         }
-        Self { shared }
+        shared.watch_expiry(&shared.state.load());
+        Self { shared, reader: Reader::of(DEFAULT_NAMESPACE), is_owner: true }
     }
 
     /// Makes everything committed so far survive power loss; on return it does.
@@ -203,12 +212,13 @@ impl GraphStore {
         self.shared.flush_now()
     }
 
-    /// Rewrites all segments as one, without what is dead.
+    /// Deletes what has expired, and rewrites all segments as one, without what is dead.
     ///
     /// # Errors
     /// As [`GraphStore::flush`].
     pub fn compact(&self) -> Result<()> {
         self.shared.check_usable()?;
+        self.shared.delete_expired()?;
         self.shared.compact_now()
     }
 
@@ -226,12 +236,15 @@ impl GraphStore {
         self.shared.backup(target.as_ref())
     }
 
-    /// Saves and closes; a second call does nothing.
+    /// Saves and closes; a second call does nothing. A handle on a namespace only saves.
     ///
     /// # Errors
     /// What saving can fail with; the handle is closed all the same.
     pub fn close(&self) -> Result<()> {
-        self.shared.close()
+        if self.is_owner {
+            return self.shared.close();
+        }
+        if self.shared.is_closed() { Ok(()) } else { self.save() }
     }
 
     /// The state as of now, to be read at leisure.
@@ -240,7 +253,7 @@ impl GraphStore {
     /// [`Error::Closed`], [`Error::Forked`], and what following another process's commits can fail
     /// with.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        Ok(Snapshot::new(self.shared.newest_state()?))
+        Ok(Snapshot::new(self.reader.see(&self.shared.newest_state()?)?))
     }
 
     /// The store as it was at a moment of the past that the retention keeps: vectors, words, associations
@@ -254,7 +267,25 @@ impl GraphStore {
     /// Linear in what was written since, and in what history files hold from before: read several things
     /// from one snapshot.
     pub fn snapshot_as_of(&self, moment: AsOf) -> Result<Snapshot> {
-        Ok(Snapshot::new(self.shared.state_as_of(moment)?))
+        let whole = self.shared.state_as_of(moment)?;
+        let then = match moment {
+            AsOf::Time(time) => time,
+            AsOf::Epoch(_) => whole.commit_time,
+        };
+        Ok(Snapshot::new(self.reader.see_past(&whole, then)?))
+    }
+
+    /// Deletes all that has expired, whatever its namespace, to give its space back; returns how many
+    /// concepts and associations that were.
+    ///
+    /// Reads pass over what has expired at once. A store with a background thread deletes it by itself about
+    /// a second later, one without with the next write.
+    ///
+    /// # Errors
+    /// As for all writes.
+    pub fn delete_expired(&self) -> Result<u64> {
+        self.shared.check_usable()?;
+        self.shared.delete_expired()
     }
 
     /// How long the past is kept.
@@ -327,7 +358,9 @@ fn check_path(path: &Path) -> Result<()> {
 impl Drop for GraphStore {
     fn drop(&mut self) {
         // Dropping can't report; whoever wants to know calls close() first.
-        self.shared.close().ok();
+        if self.is_owner {
+            self.shared.close().ok();
+        }
     }
 }
 

@@ -48,6 +48,23 @@ impl Snapshot {
         self.state.vector_count()
     }
 
+    /// The same state, restricted to the concepts and associations that hold at a time: those whose window
+    /// `valid_from <= time < valid_to` it is in. An association holds only while both its concepts do.
+    ///
+    /// Without this, reads find what holds at any time. Times are seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a time that is NaN.
+    ///
+    /// # Complexity
+    /// Linear in the number of windows: read several things from one snapshot.
+    pub fn valid_at(&self, time: f64) -> Result<Self> {
+        if time.is_nan() {
+            check_time("valid_at", Some(time))?;
+        }
+        self.state.valid_at(time).map(Self::new)
+    }
+
     // ---- concepts ----------------------------------------------------------------------------------
 
     /// Whether there is a concept with this id.
@@ -111,16 +128,31 @@ impl Snapshot {
     /// # Errors
     /// [`Error::ConceptNotFound`] when there is no concept `after`.
     pub fn concept_ids(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
-        let from = match after {
-            None => 0,
-            Some(id) => match self.state.number_of(id)? {
-                Some(number) => number + 1,
-                None => {
-                    return Err(Error::ConceptNotFound { id: id.to_owned(), is_end: false });
-                }
-            },
-        };
+        let from = self.number_after(after)?;
         self.state.ids_of(self.state.numbers_from(from, limit)?)
+    }
+
+    /// The number behind that of a concept; the first without one.
+    fn number_after(&self, after: Option<&str>) -> Result<u32> {
+        let Some(id) = after else { return Ok(0) };
+        match self.state.number_of(id)? {
+            Some(number) => Ok(number + 1),
+            None => Err(Error::ConceptNotFound { id: id.to_owned(), is_end: false }),
+        }
+    }
+
+    /// As [`Snapshot::concept_ids`], of the concepts that pass a filter.
+    ///
+    /// # Errors
+    /// As there; [`Error::InvalidArgument`] for a filter's time that is NaN.
+    pub fn concept_ids_by(
+        &self,
+        filter: &Filter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>> {
+        let from = self.number_after(after)?;
+        self.state.ids_of(self.state.numbers_passing(filter, from, limit)?)
     }
 
     // ---- associations ------------------------------------------------------------------------------

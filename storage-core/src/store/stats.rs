@@ -1,6 +1,6 @@
 //! What a store tells of itself: counts, sizes, health, damage.
 
-use super::Shared;
+use super::{Shared, Snapshot};
 use crate::manifest::Manifest;
 use crate::tombstones::Tombstones;
 use crate::{Error, Result};
@@ -8,12 +8,14 @@ use crate::{Error, Result};
 /// What a store holds and how it is doing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StoreStats {
-    /// Concepts that have vectors.
+    /// Concepts that have vectors; this and the next two: of the handle's namespace.
     pub total_vectors: u64,
     /// Concepts.
     pub total_concepts: u64,
     /// Distinct associations.
     pub total_edges: u64,
+    /// Namespaces that have concepts, the default one apart.
+    pub namespaces: u64,
     /// The number of the last transaction.
     pub epoch: u64,
     /// When it was committed, seconds since the Unix epoch; 0 before the first.
@@ -77,12 +79,13 @@ fn is_gone(error: &Error) -> bool {
 }
 
 impl Shared {
-    pub(super) fn stats(&self) -> Result<StoreStats> {
+    pub(super) fn stats(&self, seen: &Snapshot) -> Result<StoreStats> {
         let state = self.newest_state()?;
         let mut stats = StoreStats {
-            total_vectors: state.vector_count(),
-            total_concepts: state.concept_count(),
-            total_edges: state.edge_count(),
+            total_vectors: seen.vector_count(),
+            total_concepts: seen.concept_count(),
+            total_edges: seen.association_count(),
+            namespaces: state.namespaces()?.len() as u64,
             epoch: state.epoch,
             last_commit: state.commit_time,
             association_types: state.types.len() as u64,

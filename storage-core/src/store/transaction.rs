@@ -341,6 +341,7 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// As [`Transaction::commit`].
     pub fn commit_with(self, durability: Durability) -> Result<u64> {
-        self.store.shared.commit(self.writes, Some(&self.reads), durability)
+        let namespace = self.store.namespace_name();
+        self.store.shared.commit(namespace, self.writes, Some(&self.reads), durability)
     }
 }

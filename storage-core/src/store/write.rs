@@ -99,10 +99,16 @@ enum Known {
 }
 
 /// Resolves writes against a state, as the payload of a frame; `None` when nothing is to change.
-pub(crate) fn resolve(state: &State, writes: Vec<Write>, now: f64) -> Result<Option<Vec<u8>>> {
+pub(crate) fn resolve(
+    state: &State,
+    namespace: &str,
+    writes: Vec<Write>,
+    now: f64,
+) -> Result<Option<Vec<u8>>> {
     let commit_time = now.max(state.commit_time + 1e-6);
     let mut resolver = Resolver {
         state,
+        namespace,
         now: commit_time,
         known: HashMap::with_capacity(writes.len()),
         new_types: HashMap::new(),
@@ -119,6 +125,7 @@ pub(crate) fn resolve(state: &State, writes: Vec<Write>, now: f64) -> Result<Opt
 
 struct Resolver<'a> {
     state: &'a State,
+    namespace: &'a str,
     now: f64,
     known: HashMap<String, Known>,
     /// The numbers of the types that this transaction is the first to use.
@@ -136,9 +143,18 @@ impl Resolver<'_> {
         if let Some(&known) = self.known.get(id) {
             return Ok(known);
         }
-        let known = match self.state.find(id)? {
+        let known = match self.state.find_in(self.namespace, id)? {
             None => Known::Absent,
-            Some(place) => Known::Stored { place, number: self.state.number(place)? },
+            Some(place) => {
+                let number = self.state.number(place)?;
+                if self.state.segment(place).row_window(place.row)?.is_expired(self.now) {
+                    // No read finds it: it goes before anything takes its place.
+                    self.pending.push(Pending::Delete { number });
+                    Known::Absent
+                } else {
+                    Known::Stored { place, number }
+                }
+            }
         };
         // Associations name the same concepts again and again.
         self.known.insert(id.to_owned(), known);
@@ -209,11 +225,13 @@ impl Resolver<'_> {
             Known::Stored { place, .. } => {
                 let mut concept = self.state.concept_with_vector(place)?;
                 patch.apply(&mut concept);
+                concept.window().validate()?;
                 self.put(concept)
             }
             Known::Put { at, .. } => {
                 if let Pending::Put { concept, .. } = &mut self.pending[at] {
                     patch.apply(concept);
+                    concept.window().validate()?;
                 }
                 Ok(())
             }
@@ -282,7 +300,9 @@ impl Resolver<'_> {
         if key.source >= fresh || key.target >= fresh {
             return Ok(None);
         }
-        Ok(self.state.association_by_key(key)?.and_then(|association| association.created))
+        let stored = self.state.association_by_key(key)?;
+        let live = stored.filter(|stored| !stored.window().is_expired(self.now));
+        Ok(live.and_then(|association| association.created))
     }
 
     fn delete_association(&mut self, source: &str, target: &str, name: &str) -> Result<()> {
@@ -338,7 +358,7 @@ impl Resolver<'_> {
     }
 
     fn finish(self) -> Option<Vec<u8>> {
-        let Self { state, now, new_types, pending, .. } = self;
+        let Self { state, namespace, now, new_types, pending, .. } = self;
         let mut payload = begin_payload(now);
         let start = payload.len();
         let mut new_types: Vec<(u32, &str)> =
@@ -360,7 +380,11 @@ impl Resolver<'_> {
                         number: *number,
                         id: &concept.id,
                         created: *created,
-                        record: &record::encode_concept(concept, state.config.use_compression),
+                        record: &record::encode_concept(
+                            concept,
+                            namespace,
+                            state.config.use_compression,
+                        ),
                         vector: &vector,
                     })
                     .encode(&mut payload);
@@ -373,7 +397,7 @@ impl Resolver<'_> {
                         key: *key,
                         weight: association.weight,
                         confidence: association.confidence,
-                        record: &record::encode_association(association, *created),
+                        record: &record::encode_association(association, namespace, *created),
                     })
                     .encode(&mut payload);
                 }
