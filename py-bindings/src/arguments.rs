@@ -7,6 +7,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -75,6 +76,7 @@ pub(crate) mod name {
 
     names! {
         a "a",
+        after "after",
         analyzer "analyzer",
         b "b",
         category "category",
@@ -87,6 +89,7 @@ pub(crate) mod name {
         direction "direction",
         durability "durability",
         end "end",
+        expires "expires",
         id "id",
         k1 "k1",
         kind "type",
@@ -94,6 +97,7 @@ pub(crate) mod name {
         last_used "last_used",
         metric "metric",
         min_confidence "min_confidence",
+        namespace "name",
         operator "operator",
         retention "retention",
         source "source",
@@ -103,6 +107,9 @@ pub(crate) mod name {
         target_id "target_id",
         text "text",
         time "time",
+        valid_at "valid_at",
+        valid_from "valid_from",
+        valid_to "valid_to",
         vector_storage "vector_storage",
         weight "weight",
     }
@@ -255,6 +262,29 @@ impl<'a, 'py> Read<'a, 'py> for Time {
             }
             _ => Err(wrong_type(name, "seconds since the Unix epoch or an aware datetime", &given)),
         }
+    }
+}
+
+/// When something expires: a point in time, or a `timedelta` from now.
+#[derive(Clone, Copy)]
+pub(crate) struct Expiry(pub(crate) f64);
+
+impl<'py> FromPyObject<'_, 'py> for Expiry {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Self::read(given, VALUE)
+    }
+}
+
+impl<'a, 'py> Read<'a, 'py> for Expiry {
+    fn read(given: Borrowed<'a, 'py, PyAny>, name: &str) -> PyResult<Self> {
+        if given.is_instance(timedelta_class(given.py())?)? {
+            let seconds = given.call_method0("total_seconds")?.extract::<f64>()?;
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            return Ok(Self(now.map_or(0.0, |now| now.as_secs_f64()) + seconds));
+        }
+        Time::read(given, name).map(|time| Self(time.0))
     }
 }
 

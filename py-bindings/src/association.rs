@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use storage_core::Association;
 
-use crate::arguments::{Arg, Number, Text, Time, name};
+use crate::arguments::{Arg, Expiry, Number, Text, Time, name};
 use crate::attributes::{attributes_of, to_dict};
 use crate::hits::digits;
 
@@ -34,6 +34,9 @@ pub(crate) fn association_of(
     attributes: Option<&Bound<'_, PyAny>>,
     created: Option<Arg<Time, name::created>>,
     last_used: Option<Arg<Time, name::last_used>>,
+    valid_from: Option<Arg<Time, name::valid_from>>,
+    valid_to: Option<Arg<Time, name::valid_to>>,
+    expires: Option<Arg<Expiry, name::expires>>,
 ) -> PyResult<Association> {
     Ok(Association {
         weight: weight.0,
@@ -42,6 +45,9 @@ pub(crate) fn association_of(
         last_used: last_used.map(|time| time.0),
         source: source.map(|text| text.0.to_owned()),
         attributes: attributes.map(attributes_of).transpose()?.unwrap_or_default(),
+        valid_from: valid_from.map(|time| time.0),
+        valid_to: valid_to.map(|time| time.0),
+        expires: expires.map(|time| time.0),
         ..Association::new(source_id.0, target_id.0).with_type(association_type.0)
     })
 }
@@ -52,10 +58,11 @@ impl StoredAssociation {
     #[new]
     #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic")), *,
         weight=Arg::of(Number(1.0)), confidence=Arg::of(Number(1.0)), source=None, attributes=None,
-        created=None, last_used=None))]
+        created=None, last_used=None, valid_from=None, valid_to=None, expires=None))]
     #[pyo3(
         text_signature = "(source_id, target_id, type='semantic', *, weight=1.0, confidence=1.0, \
-        source=None, attributes=None, created=None, last_used=None)"
+        source=None, attributes=None, created=None, last_used=None, valid_from=None, \
+        valid_to=None, expires=None)"
     )]
     #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
     fn new(
@@ -68,10 +75,13 @@ impl StoredAssociation {
         attributes: Option<&Bound<'_, PyAny>>,
         created: Option<Arg<Time, name::created>>,
         last_used: Option<Arg<Time, name::last_used>>,
+        valid_from: Option<Arg<Time, name::valid_from>>,
+        valid_to: Option<Arg<Time, name::valid_to>>,
+        expires: Option<Arg<Expiry, name::expires>>,
     ) -> PyResult<Self> {
         association_of(
             source_id, target_id, r#type, weight, confidence, source, attributes, created,
-            last_used,
+            last_used, valid_from, valid_to, expires,
         )
         .map(Self)
     }
@@ -124,6 +134,24 @@ impl StoredAssociation {
         self.0.source.as_deref()
     }
 
+    /// From when on it holds; None: since ever.
+    #[getter]
+    fn valid_from(&self) -> Option<f64> {
+        self.0.valid_from
+    }
+
+    /// Up to when, exclusive, it holds; None: for ever.
+    #[getter]
+    fn valid_to(&self) -> Option<f64> {
+        self.0.valid_to
+    }
+
+    /// When it expires; None: never.
+    #[getter]
+    fn expires(&self) -> Option<f64> {
+        self.0.expires
+    }
+
     /// Anything else, a new dict each time.
     #[getter]
     fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -170,6 +198,9 @@ impl StoredAssociation {
         fields.set_item("last_used", self.0.last_used)?;
         fields.set_item("source", &self.0.source)?;
         fields.set_item("attributes", self.attributes(py)?)?;
+        fields.set_item("valid_from", self.0.valid_from)?;
+        fields.set_item("valid_to", self.0.valid_to)?;
+        fields.set_item("expires", self.0.expires)?;
         Ok((PyTuple::new(py, [&self.0.source_id, &self.0.target_id])?, fields))
     }
 }

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use storage_core::{Association, Attributes, Concept};
 
-use crate::arguments::{Count, Number, Text, Time, iterate};
+use crate::arguments::{Count, Expiry, Number, Text, Time, iterate};
 use crate::attributes::attributes_of;
 use crate::errors::{invalid, is_callers};
 use crate::vectors::vectors_of;
@@ -119,6 +119,10 @@ fn times(name: &str, given: Given<'_, '_>, rows: usize) -> PyResult<Column<f64>>
     Column::read(name, given, rows, is_scalar, |item| Ok(item.extract::<Time>()?.0))
 }
 
+fn expiries(name: &str, given: Given<'_, '_>, rows: usize) -> PyResult<Column<f64>> {
+    Column::read(name, given, rows, is_scalar, |item| Ok(item.extract::<Expiry>()?.0))
+}
+
 fn counts(name: &str, given: Given<'_, '_>, rows: usize) -> PyResult<Column<u64>> {
     let read =
         |item: &Bound<'_, PyAny>| item.extract::<Count<'_, '_>>()?.get_u64(item.py(), "a count");
@@ -141,6 +145,9 @@ pub(crate) struct ConceptColumns<'a, 'py> {
     pub(crate) sources: Given<'a, 'py>,
     pub(crate) categories: Given<'a, 'py>,
     pub(crate) attributes: Given<'a, 'py>,
+    pub(crate) valid_from: Given<'a, 'py>,
+    pub(crate) valid_to: Given<'a, 'py>,
+    pub(crate) expires: Given<'a, 'py>,
 }
 
 impl ConceptColumns<'_, '_> {
@@ -156,6 +163,9 @@ impl ConceptColumns<'_, '_> {
         let mut sources = texts("sources", self.sources, rows)?;
         let mut categories = texts("categories", self.categories, rows)?;
         let mut attributes = attributes("attributes", self.attributes, rows)?;
+        let mut valid_from = times("valid_from", self.valid_from, rows)?;
+        let mut valid_to = times("valid_to", self.valid_to, rows)?;
+        let mut expires = expiries("expires", self.expires, rows)?;
         let vectors =
             self.vectors.map(|given| vectors_of(given, &ids, dim, "vectors")).transpose()?;
         let mut vectors = vectors.map_or(Column::Absent, |v| Column::Each(v.into_iter()));
@@ -169,6 +179,9 @@ impl ConceptColumns<'_, '_> {
             source: sources.next(),
             category: categories.next(),
             attributes: attributes.next().unwrap_or_default(),
+            valid_from: valid_from.next(),
+            valid_to: valid_to.next(),
+            expires: expires.next(),
             ..Concept::new(id, contents.next().unwrap_or_default())
         };
         Ok(ids.into_iter().map(concept).collect())
@@ -184,6 +197,9 @@ pub(crate) struct AssociationColumns<'a, 'py> {
     pub(crate) attributes: Given<'a, 'py>,
     pub(crate) created: Given<'a, 'py>,
     pub(crate) last_used: Given<'a, 'py>,
+    pub(crate) valid_from: Given<'a, 'py>,
+    pub(crate) valid_to: Given<'a, 'py>,
+    pub(crate) expires: Given<'a, 'py>,
 }
 
 impl AssociationColumns<'_, '_> {
@@ -209,6 +225,9 @@ impl AssociationColumns<'_, '_> {
         let mut attributes = attributes("attributes", self.attributes, rows)?;
         let mut created = times("created", self.created, rows)?;
         let mut last_used = times("last_used", self.last_used, rows)?;
+        let mut valid_from = times("valid_from", self.valid_from, rows)?;
+        let mut valid_to = times("valid_to", self.valid_to, rows)?;
+        let mut expires = expiries("expires", self.expires, rows)?;
         let association = |(source, target): (String, String)| Association {
             association_type: types.next().unwrap_or_else(|| Association::DEFAULT_TYPE.to_owned()),
             weight: weights.next().unwrap_or(1.0),
@@ -217,6 +236,9 @@ impl AssociationColumns<'_, '_> {
             last_used: last_used.next(),
             source: sources.next(),
             attributes: attributes.next().unwrap_or_default(),
+            valid_from: valid_from.next(),
+            valid_to: valid_to.next(),
+            expires: expires.next(),
             ..Association::new(source, target)
         };
         Ok(source_ids.into_iter().zip(target_ids).map(association).collect())

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use storage_core::{Concept, ConceptPatch};
 
-use crate::arguments::{Arg, Count, Number, Read, Text, Time, name};
+use crate::arguments::{Arg, Count, Expiry, Number, Read, Text, Time, name};
 use crate::attributes::{attributes_of, to_dict};
 use crate::errors::wrong_type;
 use crate::vectors::{Owner, to_array, vector};
@@ -40,6 +40,9 @@ pub(crate) fn concept_of(
     source: Option<Arg<Text<'_>, name::source>>,
     category: Option<Arg<Text<'_>, name::category>>,
     attributes: Option<&Bound<'_, PyAny>>,
+    valid_from: Option<Arg<Time, name::valid_from>>,
+    valid_to: Option<Arg<Time, name::valid_to>>,
+    expires: Option<Arg<Expiry, name::expires>>,
 ) -> PyResult<Concept> {
     let owner = Owner::Concept(concept_id.0);
     Ok(Concept {
@@ -52,6 +55,9 @@ pub(crate) fn concept_of(
         source: source.map(|text| text.0.to_owned()),
         category: category.map(|text| text.0.to_owned()),
         attributes: attributes.map(attributes_of).transpose()?.unwrap_or_default(),
+        valid_from: valid_from.map(|time| time.0),
+        valid_to: valid_to.map(|time| time.0),
+        expires: expires.map(|time| time.0),
         ..Concept::new(concept_id.0, content.0)
     })
 }
@@ -74,6 +80,10 @@ pub(crate) fn patch_of(
             }
             Ok(Some(Text::read(value.as_borrowed(), &name)?.0.to_owned()))
         };
+        let time = |value: &Bound<'_, PyAny>| -> PyResult<Option<Option<f64>>> {
+            let given = (!value.is_none()).then(|| value.as_borrowed());
+            Ok(Some(given.map(|given| Time::read(given, &name)).transpose()?.map(|time| time.0)))
+        };
         let number = |value: &Bound<'_, PyAny>| -> PyResult<Option<f32>> {
             Number::read(value.as_borrowed(), &name).map(|number| Some(number.0))
         };
@@ -88,11 +98,18 @@ pub(crate) fn patch_of(
             "confidence" => patch.confidence = number(value)?,
             "source" => patch.source = Some(kept(value)?),
             "category" => patch.category = Some(kept(value)?),
+            "valid_from" => patch.valid_from = time(value)?,
+            "valid_to" => patch.valid_to = time(value)?,
+            "expires" if value.is_none() => patch.expires = Some(None),
+            "expires" => {
+                patch.expires = Some(Some(Expiry::read(value.as_borrowed(), &name)?.0));
+            }
             "attributes" => patch.attributes = Some(attributes_of(value)?),
             _ => {
                 return Err(PyTypeError::new_err(format!(
                     "update_concept() got an unexpected field {name:?}; it changes content, vector, \
-                     strength, confidence, source, category and attributes"
+                     strength, confidence, source, category, valid_from, valid_to, expires and \
+                     attributes"
                 )));
             }
         }
@@ -106,9 +123,11 @@ impl StoredConcept {
     #[new]
     #[pyo3(signature = (id, content=Arg::of(Text("")), vector=None, *, created=None,
         last_accessed=None, access_count=Count::of(0), strength=Arg::of(Number(1.0)),
-        confidence=Arg::of(Number(1.0)), source=None, category=None, attributes=None))]
+        confidence=Arg::of(Number(1.0)), source=None, category=None, attributes=None,
+        valid_from=None, valid_to=None, expires=None))]
     #[pyo3(text_signature = "(id, content='', vector=None, *, created=None, last_accessed=None, \
-        access_count=0, strength=1.0, confidence=1.0, source=None, category=None, attributes=None)")]
+        access_count=0, strength=1.0, confidence=1.0, source=None, category=None, \
+        attributes=None, valid_from=None, valid_to=None, expires=None)")]
     #[expect(clippy::too_many_arguments, reason = "a concept has that many fields")]
     fn new(
         py: Python<'_>,
@@ -123,6 +142,9 @@ impl StoredConcept {
         source: Option<Arg<Text<'_>, name::source>>,
         category: Option<Arg<Text<'_>, name::category>>,
         attributes: Option<&Bound<'_, PyAny>>,
+        valid_from: Option<Arg<Time, name::valid_from>>,
+        valid_to: Option<Arg<Time, name::valid_to>>,
+        expires: Option<Arg<Expiry, name::expires>>,
     ) -> PyResult<Self> {
         concept_of(
             py,
@@ -137,6 +159,9 @@ impl StoredConcept {
             source,
             category,
             attributes,
+            valid_from,
+            valid_to,
+            expires,
         )
         .map(Self)
     }
@@ -201,6 +226,24 @@ impl StoredConcept {
         self.0.category.as_deref()
     }
 
+    /// From when on what it says holds; None: since ever.
+    #[getter]
+    fn valid_from(&self) -> Option<f64> {
+        self.0.valid_from
+    }
+
+    /// Up to when, exclusive, what it says holds; None: for ever.
+    #[getter]
+    fn valid_to(&self) -> Option<f64> {
+        self.0.valid_to
+    }
+
+    /// When it expires; None: never.
+    #[getter]
+    fn expires(&self) -> Option<f64> {
+        self.0.expires
+    }
+
     /// Anything else, a new dict each time.
     #[getter]
     fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -251,6 +294,9 @@ impl StoredConcept {
         fields.set_item("source", &self.0.source)?;
         fields.set_item("category", &self.0.category)?;
         fields.set_item("attributes", self.attributes(py)?)?;
+        fields.set_item("valid_from", self.0.valid_from)?;
+        fields.set_item("valid_to", self.0.valid_to)?;
+        fields.set_item("expires", self.0.expires)?;
         Ok((PyTuple::new(py, [&self.0.id, &self.0.content])?, fields))
     }
 }

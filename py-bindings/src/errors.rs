@@ -109,7 +109,7 @@ const CLASSES: [Class; 19] = [
         ..class("NotAStoreError", "The directory holds files, but no store.")
     },
     Class {
-        attributes: &["path", "found", "supported"],
+        attributes: &["path", "found", "supported", "feature"],
         ..class(
             "FormatVersionError",
             "The files have a format version that this version of the library does not read.",
@@ -374,6 +374,9 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr 
             .path(path)
             .with("found", *found)
             .with("supported", *supported),
+        Error::Feature { path, feature } => {
+            Raised::new(py, Kind::FormatVersion, &message).path(path).with("feature", feature)
+        }
         Error::NotFound { path, read_only } => {
             let advice = if *read_only {
                 "there is no store, and read_only=True makes none; open it for writing once"

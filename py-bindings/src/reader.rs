@@ -62,7 +62,7 @@ impl Reader {
 
     /// Runs a read without the GIL.
     #[inline]
-    fn read<T: Send>(
+    pub(crate) fn read<T: Send>(
         &self,
         py: Python<'_>,
         read: impl FnOnce(&Snapshot) -> storage_core::Result<T> + Send,
@@ -220,6 +220,26 @@ impl Reader {
         Ok(ConceptIds {
             page: RwLock::new(Page { snapshot, ids: Vec::new().into_iter(), last: None }),
         })
+    }
+
+    /// Return the ids of concepts, in order of first put.
+    ///
+    /// Args:
+    ///     filter: A `Filter`, or a dict of its arguments; None: all.
+    ///     after: Only those behind this one, which must be there; None: from the first on.
+    ///     limit: At most so many; None: all.
+    #[pyo3(signature = (*, filter=None, after=None, limit=None))]
+    fn concept_ids(
+        &self,
+        py: Python<'_>,
+        filter: Option<FilterArgument>,
+        after: Option<Arg<Text<'_>, name::after>>,
+        limit: Option<Count<'_, '_>>,
+    ) -> PyResult<Vec<String>> {
+        let filter = filter.map(|filter| filter.0).unwrap_or_default();
+        let limit = limit.map_or(Ok(usize::MAX), |limit| limit.get(py, "limit"))?;
+        let after = after.map(|id| id.0);
+        self.read(py, |snapshot| snapshot.concept_ids_by(&filter, after, limit))
     }
 
     /// Return the ids of the concepts created in `start <= t < end`, by time.

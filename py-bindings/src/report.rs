@@ -15,6 +15,7 @@ pub(crate) fn stats_dict<'py>(py: Python<'py>, stats: &StoreStats) -> PyResult<B
         ("total_vectors", stats.total_vectors),
         ("total_concepts", stats.total_concepts),
         ("total_edges", stats.total_edges),
+        ("namespaces", stats.namespaces),
         ("epoch", stats.epoch),
         ("association_types", stats.association_types),
         ("segments", stats.segments),

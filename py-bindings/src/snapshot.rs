@@ -4,6 +4,7 @@
 
 use pyo3::prelude::*;
 
+use crate::arguments::{Arg, Time, name};
 use crate::reader::Reader;
 
 /// One state of a store, to be read at leisure: later commits do not show in it.
@@ -20,6 +21,19 @@ impl Snapshot {
 
 #[pymethods]
 impl Snapshot {
+    /// Return the same state, restricted to what holds at a time.
+    ///
+    /// A concept or association holds while `valid_from <= time < valid_to`, an association only while
+    /// both its concepts do. Reads without this find what holds at any time.
+    ///
+    /// Args:
+    ///     time: Seconds since the Unix epoch, or an aware datetime.
+    fn valid_at(slf: &Bound<'_, Self>, time: Arg<Time, name::time>) -> PyResult<Py<Self>> {
+        let reader = slf.as_super().get();
+        let snapshot = reader.read(slf.py(), |snapshot| snapshot.valid_at(time.0))?;
+        Self::new(slf.py(), reader.fixed(snapshot))
+    }
+
     /// Let go of the state; a second call does nothing.
     fn close(slf: &Bound<'_, Self>) {
         slf.as_super().get().release();

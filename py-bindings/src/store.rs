@@ -11,7 +11,7 @@ use pyo3::types::PyDict;
 use storage_core::{AsOf, ConfigRequest, Durability, Metric, OpenOptions, VectorStorage};
 
 use crate::arguments::{
-    Arg, Count, Kept, Number, Text, Time, duration, name, one_of, seconds_of, texts,
+    Arg, Count, Expiry, Kept, Number, Text, Time, duration, name, one_of, seconds_of, texts,
 };
 use crate::association::association_of;
 use crate::columns::{AssociationColumns, ConceptColumns};
@@ -206,12 +206,18 @@ impl GraphStore {
     ///     source: Where it was learned.
     ///     category: What it is filed under.
     ///     attributes: A dict of what JSON can hold.
+    ///     valid_from: From when on what it says holds: seconds since the epoch, or an aware datetime.
+    ///         None: since ever. See `Snapshot.valid_at`.
+    ///     valid_to: Likewise, up to when, exclusive; None: for ever.
+    ///     expires: When no read finds it any more, and it is deleted: seconds since the epoch, an
+    ///         aware datetime, or a timedelta from now. None: never.
     #[pyo3(signature = (concept_id, content=Arg::of(Text("")), vector=None, *, created=None,
         last_accessed=None, access_count=Count::of(0), strength=Arg::of(Number(1.0)),
-        confidence=Arg::of(Number(1.0)), source=None, category=None, attributes=None))]
+        confidence=Arg::of(Number(1.0)), source=None, category=None, attributes=None,
+        valid_from=None, valid_to=None, expires=None))]
     #[pyo3(text_signature = "($self, concept_id, content='', vector=None, *, created=None, \
         last_accessed=None, access_count=0, strength=1.0, confidence=1.0, source=None, \
-        category=None, attributes=None)")]
+        category=None, attributes=None, valid_from=None, valid_to=None, expires=None)")]
     #[expect(clippy::too_many_arguments, reason = "a concept has that many fields")]
     fn put_concept(
         &self,
@@ -227,6 +233,9 @@ impl GraphStore {
         source: Option<Arg<Text<'_>, name::source>>,
         category: Option<Arg<Text<'_>, name::category>>,
         attributes: Option<&Bound<'_, PyAny>>,
+        valid_from: Option<Arg<Time, name::valid_from>>,
+        valid_to: Option<Arg<Time, name::valid_to>>,
+        expires: Option<Arg<Expiry, name::expires>>,
     ) -> PyResult<u64> {
         let concept = concept_of(
             py,
@@ -241,6 +250,9 @@ impl GraphStore {
             source,
             category,
             attributes,
+            valid_from,
+            valid_to,
+            expires,
         )?;
         self.run(py, |store| store.put_concept(concept))
     }
@@ -262,9 +274,12 @@ impl GraphStore {
     ///     sources: Texts.
     ///     categories: Texts.
     ///     attributes: Dicts.
+    ///     valid_from: Times.
+    ///     valid_to: Times.
+    ///     expires: Times, or timedeltas from now.
     #[pyo3(signature = (ids, contents=None, vectors=None, *, created=None, last_accessed=None,
         access_counts=None, strengths=None, confidences=None, sources=None, categories=None,
-        attributes=None))]
+        attributes=None, valid_from=None, valid_to=None, expires=None))]
     #[expect(clippy::too_many_arguments, reason = "a concept has that many fields")]
     fn put_concepts(
         &self,
@@ -280,6 +295,9 @@ impl GraphStore {
         sources: Option<&Bound<'_, PyAny>>,
         categories: Option<&Bound<'_, PyAny>>,
         attributes: Option<&Bound<'_, PyAny>>,
+        valid_from: Option<&Bound<'_, PyAny>>,
+        valid_to: Option<&Bound<'_, PyAny>>,
+        expires: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
         let columns = ConceptColumns {
             contents,
@@ -292,6 +310,9 @@ impl GraphStore {
             sources,
             categories,
             attributes,
+            valid_from,
+            valid_to,
+            expires,
         };
         let concepts = columns.concepts(texts("ids", ids)?, self.vector_dimension())?;
         self.run(py, |store| store.put_concepts(concepts))
@@ -301,8 +322,8 @@ impl GraphStore {
     ///
     /// Args:
     ///     concept_id: The concept, which must be there.
-    ///     **fields: Any of content, vector, strength, confidence, source, category, attributes;
-    ///         None removes a vector, source or category.
+    ///     **fields: Any of content, vector, strength, confidence, source, category, valid_from,
+    ///         valid_to, expires, attributes; None removes a vector, source, category or time.
     #[pyo3(signature = (concept_id, **fields))]
     fn update_concept(
         &self,
@@ -369,6 +390,9 @@ impl GraphStore {
     ///     created: Seconds since the epoch, or an aware datetime. None: as it was, or now.
     ///     last_used: Likewise; None: never.
     ///     create_missing: Make missing concepts, bare, instead of raising.
+    ///     valid_from: As in `put_concept`, like all that follow.
+    ///     valid_to: Up to when it holds.
+    ///     expires: When it expires.
     ///
     /// Returns:
     ///     The number of the transaction.
@@ -377,10 +401,11 @@ impl GraphStore {
     ///     ConceptNotFoundError: It names the missing concept.
     #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic")), *,
         weight=Arg::of(Number(1.0)), confidence=Arg::of(Number(1.0)), source=None, attributes=None,
-        created=None, last_used=None, create_missing=false))]
+        created=None, last_used=None, create_missing=false, valid_from=None, valid_to=None,
+        expires=None))]
     #[pyo3(text_signature = "($self, source_id, target_id, type='semantic', *, weight=1.0, \
         confidence=1.0, source=None, attributes=None, created=None, last_used=None, \
-        create_missing=False)")]
+        create_missing=False, valid_from=None, valid_to=None, expires=None)")]
     #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
     fn add_association(
         &self,
@@ -395,10 +420,13 @@ impl GraphStore {
         created: Option<Arg<Time, name::created>>,
         last_used: Option<Arg<Time, name::last_used>>,
         create_missing: bool,
+        valid_from: Option<Arg<Time, name::valid_from>>,
+        valid_to: Option<Arg<Time, name::valid_to>>,
+        expires: Option<Arg<Expiry, name::expires>>,
     ) -> PyResult<u64> {
         let association = association_of(
             source_id, target_id, r#type, weight, confidence, source, attributes, created,
-            last_used,
+            last_used, valid_from, valid_to, expires,
         )?;
         self.run(py, |store| {
             if create_missing {
@@ -425,8 +453,12 @@ impl GraphStore {
     ///     created: Times.
     ///     last_used: Times.
     ///     create_missing: Make missing concepts, bare, instead of raising.
+    ///     valid_from: Times.
+    ///     valid_to: Times.
+    ///     expires: Times, or timedeltas from now.
     #[pyo3(signature = (source_ids, target_ids, *, types=None, weights=None, confidences=None,
-        sources=None, attributes=None, created=None, last_used=None, create_missing=false))]
+        sources=None, attributes=None, created=None, last_used=None, create_missing=false,
+        valid_from=None, valid_to=None, expires=None))]
     #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
     fn add_associations(
         &self,
@@ -441,6 +473,9 @@ impl GraphStore {
         created: Option<&Bound<'_, PyAny>>,
         last_used: Option<&Bound<'_, PyAny>>,
         create_missing: bool,
+        valid_from: Option<&Bound<'_, PyAny>>,
+        valid_to: Option<&Bound<'_, PyAny>>,
+        expires: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
         let columns = AssociationColumns {
             types,
@@ -450,6 +485,9 @@ impl GraphStore {
             attributes,
             created,
             last_used,
+            valid_from,
+            valid_to,
+            expires,
         };
         let (sources, targets) =
             (texts("source_ids", source_ids)?, texts("target_ids", target_ids)?);
@@ -497,14 +535,16 @@ impl GraphStore {
     ///     epoch: Right after the transaction of this number.
     ///     time: After the last transaction committed by then: seconds since the Unix epoch, or an
     ///         aware datetime.
+    ///     valid_at: Only what holds at this time, wherever the moment is; see `Snapshot.valid_at`.
     ///
     /// Raises:
     ///     BeyondRetentionError: The store does not keep that moment.
-    #[pyo3(signature = (*, epoch=None, time=None))]
+    #[pyo3(signature = (*, epoch=None, time=None, valid_at=None))]
     fn snapshot(
         slf: &Bound<'_, Self>,
         epoch: Option<Count<'_, '_>>,
         time: Option<Arg<Time, name::time>>,
+        valid_at: Option<Arg<Time, name::valid_at>>,
     ) -> PyResult<Py<Snapshot>> {
         let py = slf.py();
         let epoch = epoch.map(|epoch| epoch.get_u64(py, "epoch")).transpose()?;
@@ -516,9 +556,12 @@ impl GraphStore {
                 return Err(invalid(py, "give epoch or time, not both"));
             }
         };
-        let snapshot = slf.get().run(py, |store| match moment {
-            None => store.snapshot(),
-            Some(moment) => store.snapshot_as_of(moment),
+        let snapshot = slf.get().run(py, |store| {
+            let snapshot = match moment {
+                None => store.snapshot()?,
+                Some(moment) => store.snapshot_as_of(moment)?,
+            };
+            valid_at.map_or(Ok(snapshot.clone()), |time| snapshot.valid_at(time.0))
         })?;
         Snapshot::new(py, slf.as_super().get().fixed(snapshot))
     }
@@ -554,6 +597,74 @@ impl GraphStore {
         self.run(py, |store| store.set_retention(retention.0))
     }
 
+    // ---- namespaces --------------------------------------------------------------------------------
+
+    /// Return a handle on a namespace: a store within the store, for a user or a session, say.
+    ///
+    /// Its reads, searches and writes concern what is in it alone, under ids of its own, with word
+    /// statistics of its own. It begins empty, and needs not be made. The store's own handle is on the
+    /// default namespace, which has no name. Closing it closes nothing else; with the store it is closed,
+    /// too. Snapshots of the past, `undo`, retention and maintenance are the whole store's, and so are the
+    /// names of association types.
+    ///
+    /// Args:
+    ///     name: 1 to 1,024 bytes of UTF-8.
+    fn namespace(
+        &self,
+        py: Python<'_>,
+        name: Arg<Text<'_>, name::namespace>,
+    ) -> PyResult<Py<Self>> {
+        let store = Arc::new(self.run(py, |store| store.namespace(name.0))?);
+        let reader = Reader::newest(Arc::clone(&store));
+        let Self { path, interval, .. } = self;
+        let handle = Self { store, path: path.clone(), interval: *interval };
+        Py::new(py, PyClassInitializer::from(reader).add_subclass(handle))
+    }
+
+    /// The namespace that this handle is on; "" for the default one.
+    #[getter]
+    fn namespace_name(&self) -> &str {
+        self.store.namespace_name()
+    }
+
+    /// Return the names of namespaces that have concepts, sorted, without the default one.
+    fn namespaces(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.run(py, storage_core::GraphStore::namespaces)
+    }
+
+    /// Delete all concepts of a namespace durably, at once; return how many there were.
+    fn delete_namespace(
+        &self,
+        py: Python<'_>,
+        name: Arg<Text<'_>, name::namespace>,
+    ) -> PyResult<u64> {
+        self.run(py, |store| store.delete_namespace(name.0))
+    }
+
+    /// Delete a namespace, and rewrite the files so that none holds anything of it.
+    ///
+    /// Its name and its past included, as `erase` does it of a concept. Returns how many concepts
+    /// were in it.
+    fn erase_namespace(
+        &self,
+        py: Python<'_>,
+        name: Arg<Text<'_>, name::namespace>,
+    ) -> PyResult<u64> {
+        self.run(py, |store| store.erase_namespace(name.0))
+    }
+
+    // ---- care --------------------------------------------------------------------------------------
+
+    /// Delete all that has expired, to give its space back; return how much that was.
+    ///
+    /// Reads pass over it from the moment that it expires, and the background deletes it soon after.
+    ///
+    /// Returns:
+    ///     How many concepts and associations were deleted.
+    fn delete_expired(&self, py: Python<'_>) -> PyResult<u64> {
+        self.run(py, storage_core::GraphStore::delete_expired)
+    }
+
     /// Return what the store holds and how it is doing, by name.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         stats_dict(py, &self.run(py, storage_core::GraphStore::stats)?)
@@ -569,7 +680,7 @@ impl GraphStore {
         self.run(py, storage_core::GraphStore::flush)
     }
 
-    /// Rewrite all segments as one, without what is dead.
+    /// Delete what has expired, and rewrite all segments as one, without what is dead.
     fn compact(&self, py: Python<'_>) -> PyResult<()> {
         self.run(py, storage_core::GraphStore::compact)
     }
@@ -592,7 +703,7 @@ impl GraphStore {
         self.run(py, |store| store.backup(&path))
     }
 
-    /// Save and close; a second call does nothing.
+    /// Save and close; a second call does nothing. A handle on a namespace only saves.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.run(py, storage_core::GraphStore::close)
     }
@@ -641,6 +752,10 @@ impl GraphStore {
             Err(storage_core::Error::Closed) => "closed".to_owned(),
             Err(_) => "unusable".to_owned(),
         };
-        Ok(format!("<GraphStore {path}, vector_dimension={dim}, {state}>"))
+        let namespace = match self.store.namespace_name() {
+            "" => String::new(),
+            name => format!(", namespace={}", name.into_pyobject(py)?.repr()?),
+        };
+        Ok(format!("<GraphStore {path}{namespace}, vector_dimension={dim}, {state}>"))
     }
 }

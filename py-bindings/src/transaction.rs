@@ -11,7 +11,7 @@ use pyo3::types::PyDict;
 use self_cell::self_cell;
 use storage_core::{Durability, GraphStore};
 
-use crate::arguments::{Arg, Count, Number, Text, Time, direction, name, texts, types};
+use crate::arguments::{Arg, Count, Expiry, Number, Text, Time, direction, name, texts, types};
 use crate::association::{StoredAssociation, association_of};
 use crate::columns::{AssociationColumns, ConceptColumns};
 use crate::concept::{StoredConcept, concept_of, patch_of};
@@ -171,10 +171,11 @@ impl Transaction {
     /// Put a concept, in place of any of its id; see `GraphStore.put_concept`.
     #[pyo3(signature = (concept_id, content=Arg::of(Text("")), vector=None, *, created=None,
         last_accessed=None, access_count=Count::of(0), strength=Arg::of(Number(1.0)),
-        confidence=Arg::of(Number(1.0)), source=None, category=None, attributes=None))]
+        confidence=Arg::of(Number(1.0)), source=None, category=None, attributes=None,
+        valid_from=None, valid_to=None, expires=None))]
     #[pyo3(text_signature = "($self, concept_id, content='', vector=None, *, created=None, \
         last_accessed=None, access_count=0, strength=1.0, confidence=1.0, source=None, \
-        category=None, attributes=None)")]
+        category=None, attributes=None, valid_from=None, valid_to=None, expires=None)")]
     #[expect(clippy::too_many_arguments, reason = "a concept has that many fields")]
     fn put_concept(
         &self,
@@ -190,6 +191,9 @@ impl Transaction {
         source: Option<Arg<Text<'_>, name::source>>,
         category: Option<Arg<Text<'_>, name::category>>,
         attributes: Option<&Bound<'_, PyAny>>,
+        valid_from: Option<Arg<Time, name::valid_from>>,
+        valid_to: Option<Arg<Time, name::valid_to>>,
+        expires: Option<Arg<Expiry, name::expires>>,
     ) -> PyResult<()> {
         let concept = concept_of(
             py,
@@ -204,6 +208,9 @@ impl Transaction {
             source,
             category,
             attributes,
+            valid_from,
+            valid_to,
+            expires,
         )?;
         self.run(py, |transaction| transaction.put_concept(concept))
     }
@@ -211,7 +218,7 @@ impl Transaction {
     /// Put several concepts; see `GraphStore.put_concepts`.
     #[pyo3(signature = (ids, contents=None, vectors=None, *, created=None, last_accessed=None,
         access_counts=None, strengths=None, confidences=None, sources=None, categories=None,
-        attributes=None))]
+        attributes=None, valid_from=None, valid_to=None, expires=None))]
     #[expect(clippy::too_many_arguments, reason = "a concept has that many fields")]
     fn put_concepts(
         &self,
@@ -227,6 +234,9 @@ impl Transaction {
         sources: Option<&Bound<'_, PyAny>>,
         categories: Option<&Bound<'_, PyAny>>,
         attributes: Option<&Bound<'_, PyAny>>,
+        valid_from: Option<&Bound<'_, PyAny>>,
+        valid_to: Option<&Bound<'_, PyAny>>,
+        expires: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let columns = ConceptColumns {
             contents,
@@ -239,6 +249,9 @@ impl Transaction {
             sources,
             categories,
             attributes,
+            valid_from,
+            valid_to,
+            expires,
         };
         let concepts = columns.concepts(texts("ids", ids)?, self.dim)?;
         self.run(py, |transaction| transaction.put_concepts(concepts))
@@ -279,10 +292,11 @@ impl Transaction {
     /// Put an association, in place of any of its key; see `GraphStore.add_association`.
     #[pyo3(signature = (source_id, target_id, r#type=Arg::of(Text("semantic")), *,
         weight=Arg::of(Number(1.0)), confidence=Arg::of(Number(1.0)), source=None, attributes=None,
-        created=None, last_used=None, create_missing=false))]
+        created=None, last_used=None, create_missing=false, valid_from=None, valid_to=None,
+        expires=None))]
     #[pyo3(text_signature = "($self, source_id, target_id, type='semantic', *, weight=1.0, \
         confidence=1.0, source=None, attributes=None, created=None, last_used=None, \
-        create_missing=False)")]
+        create_missing=False, valid_from=None, valid_to=None, expires=None)")]
     #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
     fn add_association(
         &self,
@@ -297,17 +311,21 @@ impl Transaction {
         created: Option<Arg<Time, name::created>>,
         last_used: Option<Arg<Time, name::last_used>>,
         create_missing: bool,
+        valid_from: Option<Arg<Time, name::valid_from>>,
+        valid_to: Option<Arg<Time, name::valid_to>>,
+        expires: Option<Arg<Expiry, name::expires>>,
     ) -> PyResult<()> {
         let association = association_of(
             source_id, target_id, r#type, weight, confidence, source, attributes, created,
-            last_used,
+            last_used, valid_from, valid_to, expires,
         )?;
         self.run(py, |transaction| transaction.put_association(association, create_missing))
     }
 
     /// Put several associations; see `GraphStore.add_associations`.
     #[pyo3(signature = (source_ids, target_ids, *, types=None, weights=None, confidences=None,
-        sources=None, attributes=None, created=None, last_used=None, create_missing=false))]
+        sources=None, attributes=None, created=None, last_used=None, create_missing=false,
+        valid_from=None, valid_to=None, expires=None))]
     #[expect(clippy::too_many_arguments, reason = "an association has that many fields")]
     fn add_associations(
         &self,
@@ -322,6 +340,9 @@ impl Transaction {
         created: Option<&Bound<'_, PyAny>>,
         last_used: Option<&Bound<'_, PyAny>>,
         create_missing: bool,
+        valid_from: Option<&Bound<'_, PyAny>>,
+        valid_to: Option<&Bound<'_, PyAny>>,
+        expires: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let columns = AssociationColumns {
             types,
@@ -331,6 +352,9 @@ impl Transaction {
             attributes,
             created,
             last_used,
+            valid_from,
+            valid_to,
+            expires,
         };
         let (sources, targets) =
             (texts("source_ids", source_ids)?, texts("target_ids", target_ids)?);

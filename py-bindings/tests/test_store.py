@@ -600,7 +600,7 @@ def test_the_type_of_an_association_stands_third_everywhere() -> None:
 
 def test_a_filter_names_the_conditions_that_it_knows() -> None:
     with sutra_storage.GraphStore(":memory:", 2) as store:
-        known = "category, source, created_from, created_to, ids"
+        known = "category, source, created_from, created_to, valid_at, ids, attributes"
         unknowns: list[Any] = [{"colour": "red"}, {1: "red"}]
         for unknown in unknowns:
             with pytest.raises(TypeError, match=f"it has {known}"):

@@ -75,6 +75,8 @@ _Operator: TypeAlias = Literal["or", "and"]
 _Time: TypeAlias = float | datetime
 _Attributes: TypeAlias = dict[str, Any]
 _Floats: TypeAlias = Sequence[float | None] | NDArray[Any]
+_Expiry: TypeAlias = _Time | timedelta
+_Expiries: TypeAlias = Sequence[_Expiry | None] | NDArray[Any]
 _Times: TypeAlias = Sequence[_Time | None] | NDArray[Any]
 _Counts: TypeAlias = Sequence[int | None] | NDArray[Any]
 _Texts: TypeAlias = Iterable[str | None]
@@ -86,7 +88,9 @@ class _FilterArguments(TypedDict, total=False):
     source: str | None
     created_from: _Time | None
     created_to: _Time | None
+    valid_at: _Time | None
     ids: str | Iterable[str] | None
+    attributes: _Attributes | None
 
 @type_check_only
 class _ConceptFields(TypedDict, total=False):
@@ -96,6 +100,9 @@ class _ConceptFields(TypedDict, total=False):
     confidence: float
     source: str | None
     category: str | None
+    valid_from: _Time | None
+    valid_to: _Time | None
+    expires: _Expiry | None
     attributes: _Attributes
 
 @type_check_only
@@ -103,6 +110,7 @@ class _Stats(TypedDict):
     total_vectors: int
     total_concepts: int
     total_edges: int
+    namespaces: int
     epoch: int
     association_types: int
     segments: int
@@ -176,6 +184,7 @@ class FormatVersionError(SutraError):
     path: str | None
     found: int | None
     supported: int | None
+    feature: str | None
 
 class OptionMismatchError(SutraError, ValueError):
     """The store was made with another value of `option` than it is opened with."""
@@ -237,6 +246,9 @@ class StoredConcept:
         source: str | None = None,
         category: str | None = None,
         attributes: _Attributes | None = None,
+        valid_from: _Time | None = None,
+        valid_to: _Time | None = None,
+        expires: _Expiry | None = None,
     ) -> Self: ...
     @property
     def id(self) -> str:
@@ -269,6 +281,15 @@ class StoredConcept:
     def category(self) -> str | None:
         """What it is filed under."""
     @property
+    def valid_from(self) -> float | None:
+        """From when on what it says holds; None: since ever."""
+    @property
+    def valid_to(self) -> float | None:
+        """Up to when, exclusive, what it says holds; None: for ever."""
+    @property
+    def expires(self) -> float | None:
+        """When it expires; None: never."""
+    @property
     def attributes(self) -> _Attributes:
         """Anything else, a new dict each time."""
     def __eq__(self, other: object, /) -> bool: ...
@@ -291,6 +312,9 @@ class StoredAssociation:
         attributes: _Attributes | None = None,
         created: _Time | None = None,
         last_used: _Time | None = None,
+        valid_from: _Time | None = None,
+        valid_to: _Time | None = None,
+        expires: _Expiry | None = None,
     ) -> Self: ...
     @property
     def source_id(self) -> str:
@@ -316,6 +340,15 @@ class StoredAssociation:
     @property
     def source(self) -> str | None:
         """Where it was learned."""
+    @property
+    def valid_from(self) -> float | None:
+        """From when on it holds; None: since ever."""
+    @property
+    def valid_to(self) -> float | None:
+        """Up to when, exclusive, it holds; None: for ever."""
+    @property
+    def expires(self) -> float | None:
+        """When it expires; None: never."""
     @property
     def attributes(self) -> _Attributes:
         """Anything else, a new dict each time."""
@@ -415,7 +448,9 @@ class Filter:
         source: str | None = None,
         created_from: _Time | None = None,
         created_to: _Time | None = None,
+        valid_at: _Time | None = None,
         ids: str | Iterable[str] | None = None,
+        attributes: _Attributes | None = None,
     ) -> Self: ...
     @property
     def category(self) -> str | None:
@@ -429,6 +464,12 @@ class Filter:
     @property
     def created_to(self) -> float | None:
         """Only concepts created before this time."""
+    @property
+    def valid_at(self) -> float | None:
+        """Only concepts that hold at this time."""
+    @property
+    def attributes(self) -> _Attributes | None:
+        """Only concepts for whose attributes this holds, a new dict each time."""
     @property
     def ids(self) -> list[str] | None:
         """Only these concepts."""
@@ -491,6 +532,20 @@ class Reader:
     def __len__(self) -> int: ...
     def __bool__(self) -> Literal[True]: ...
     def __iter__(self) -> ConceptIds: ...
+    def concept_ids(
+        self,
+        *,
+        filter: Filter | _FilterArguments | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[str]:
+        """Return the ids of concepts, in order of first put.
+
+        Args:
+            filter: A `Filter`, or a dict of its arguments; None: all.
+            after: Only those behind this one, which must be there; None: from the first on.
+            limit: At most so many; None: all.
+        """
     def get_concepts_in_range(self, start: _Time, end: _Time) -> list[str]:
         """Return the ids of the concepts created in `start <= t < end`, by time.
 
@@ -647,6 +702,15 @@ class Snapshot(Reader):
     Files that only it still needs are kept until it is closed, or is no longer referred to.
     """
 
+    def valid_at(self, time: _Time) -> Snapshot:
+        """Return the same state, restricted to what holds at a time.
+
+        A concept or association holds while `valid_from <= time < valid_to`, an association only
+        while both its concepts do. Reads without this find what holds at any time.
+
+        Args:
+            time: Seconds since the Unix epoch, or an aware datetime.
+        """
     def close(self) -> None:
         """Let go of the state; a second call does nothing."""
     def __enter__(self) -> Self: ...
@@ -700,6 +764,9 @@ class Transaction:
         source: str | None = None,
         category: str | None = None,
         attributes: _Attributes | None = None,
+        valid_from: _Time | None = None,
+        valid_to: _Time | None = None,
+        expires: _Expiry | None = None,
     ) -> None:
         """Put a concept, in place of any of its id; see `GraphStore.put_concept`."""
     def put_concepts(
@@ -716,6 +783,9 @@ class Transaction:
         sources: str | _Texts | None = None,
         categories: str | _Texts | None = None,
         attributes: _Attributes | Sequence[_Attributes | None] | None = None,
+        valid_from: _Time | _Times | None = None,
+        valid_to: _Time | _Times | None = None,
+        expires: _Expiry | _Expiries | None = None,
     ) -> None:
         """Put several concepts; see `GraphStore.put_concepts`."""
     def add_vector(self, concept_id: str, embedding: ArrayLike) -> None:
@@ -737,6 +807,9 @@ class Transaction:
         created: _Time | None = None,
         last_used: _Time | None = None,
         create_missing: bool = False,
+        valid_from: _Time | None = None,
+        valid_to: _Time | None = None,
+        expires: _Expiry | None = None,
     ) -> None:
         """Put an association, in place of any of its key; see `GraphStore.add_association`."""
     def add_associations(
@@ -752,6 +825,9 @@ class Transaction:
         created: _Time | _Times | None = None,
         last_used: _Time | _Times | None = None,
         create_missing: bool = False,
+        valid_from: _Time | _Times | None = None,
+        valid_to: _Time | _Times | None = None,
+        expires: _Expiry | _Expiries | None = None,
     ) -> None:
         """Put several associations; see `GraphStore.add_associations`."""
     def delete_association(self, source_id: str, target_id: str, type: str = "semantic") -> None:
@@ -849,6 +925,9 @@ class GraphStore(Reader):
         source: str | None = None,
         category: str | None = None,
         attributes: _Attributes | None = None,
+        valid_from: _Time | None = None,
+        valid_to: _Time | None = None,
+        expires: _Expiry | None = None,
     ) -> int:
         """Put a concept, in place of any of its id; return the number of the transaction.
 
@@ -864,6 +943,11 @@ class GraphStore(Reader):
             source: Where it was learned.
             category: What it is filed under.
             attributes: A dict of what JSON can hold.
+            valid_from: From when on what it says holds: seconds since the epoch, or an aware
+                datetime. None: since ever. See `Snapshot.valid_at`.
+            valid_to: Likewise, up to when, exclusive; None: for ever.
+            expires: When no read finds it any more, and it is deleted: seconds since the epoch, an
+                aware datetime, or a timedelta from now. None: never.
         """
     def put_concepts(
         self,
@@ -879,6 +963,9 @@ class GraphStore(Reader):
         sources: str | _Texts | None = None,
         categories: str | _Texts | None = None,
         attributes: _Attributes | Sequence[_Attributes | None] | None = None,
+        valid_from: _Time | _Times | None = None,
+        valid_to: _Time | _Times | None = None,
+        expires: _Expiry | _Expiries | None = None,
     ) -> int:
         """Put several concepts in one durable transaction; return its number.
 
@@ -897,14 +984,17 @@ class GraphStore(Reader):
             sources: Texts.
             categories: Texts.
             attributes: Dicts.
+            valid_from: Times.
+            valid_to: Times.
+            expires: Times, or timedeltas from now.
         """
     def update_concept(self, concept_id: str, **fields: Unpack[_ConceptFields]) -> int:
         """Change some fields of a concept; return the number of the transaction.
 
         Args:
             concept_id: The concept, which must be there.
-            **fields: Any of content, vector, strength, confidence, source, category, attributes;
-                None removes a vector, source or category.
+            **fields: Any of content, vector, strength, confidence, source, category, valid_from,
+                valid_to, expires, attributes; None removes a vector, source, category or time.
         """
     def delete(self, concept_id: str) -> bool:
         """Delete a concept with its vector, words and associations; return whether it was there."""
@@ -939,6 +1029,9 @@ class GraphStore(Reader):
         created: _Time | None = None,
         last_used: _Time | None = None,
         create_missing: bool = False,
+        valid_from: _Time | None = None,
+        valid_to: _Time | None = None,
+        expires: _Expiry | None = None,
     ) -> int:
         """Put an association, in place of any of its source, target and type.
 
@@ -953,6 +1046,9 @@ class GraphStore(Reader):
             created: Seconds since the epoch, or an aware datetime. None: as it was, or now.
             last_used: Likewise; None: never.
             create_missing: Make missing concepts, bare, instead of raising.
+            valid_from: As in `put_concept`, like all that follow.
+            valid_to: Up to when it holds.
+            expires: When it expires.
 
         Returns:
             The number of the transaction.
@@ -973,6 +1069,9 @@ class GraphStore(Reader):
         created: _Time | _Times | None = None,
         last_used: _Time | _Times | None = None,
         create_missing: bool = False,
+        valid_from: _Time | _Times | None = None,
+        valid_to: _Time | _Times | None = None,
+        expires: _Expiry | _Expiries | None = None,
     ) -> int:
         """Put several associations in one durable transaction; return its number.
 
@@ -990,6 +1089,9 @@ class GraphStore(Reader):
             created: Times.
             last_used: Times.
             create_missing: Make missing concepts, bare, instead of raising.
+            valid_from: Times.
+            valid_to: Times.
+            expires: Times, or timedeltas from now.
         """
     def delete_association(self, source_id: str, target_id: str, type: str = "semantic") -> bool:
         """Delete the association of a source, target and type; return whether it was there.
@@ -1002,7 +1104,13 @@ class GraphStore(Reader):
         Args:
             durability: What its commit promises: "sync", "interval" or "buffered".
         """
-    def snapshot(self, *, epoch: int | None = None, time: _Time | None = None) -> Snapshot:
+    def snapshot(
+        self,
+        *,
+        epoch: int | None = None,
+        time: _Time | None = None,
+        valid_at: _Time | None = None,
+    ) -> Snapshot:
         """Take a snapshot: the state as of now, or of a moment that the retention keeps.
 
         Making one of the past takes time in proportion to what was written since: read several
@@ -1012,6 +1120,7 @@ class GraphStore(Reader):
             epoch: Right after the transaction of this number.
             time: After the last transaction committed by then: seconds since the Unix epoch, or an
                 aware datetime.
+            valid_at: Only what holds at this time, wherever the moment is; see `Snapshot.valid_at`.
 
         Raises:
             BeyondRetentionError: The store does not keep that moment.
@@ -1038,6 +1147,40 @@ class GraphStore(Reader):
         Args:
             retention: Seconds, or a timedelta; 0 keeps nothing, `math.inf` everything from now on.
         """
+    def namespace(self, name: str) -> GraphStore:
+        """Return a handle on a namespace: a store within the store, for a user or a session, say.
+
+        Its reads, searches and writes concern what is in it alone, under ids of its own, with word
+        statistics of its own. It begins empty, and needs not be made. The store's own handle is on
+        the default namespace, which has no name. Closing it closes nothing else; with the store it
+        is closed, too. Snapshots of the past, `undo`, retention and maintenance are the whole
+        store's, and so are the names of association types.
+
+        Args:
+            name: 1 to 1,024 bytes of UTF-8.
+        """
+    @property
+    def namespace_name(self) -> str:
+        """The namespace that this handle is on; "" for the default one."""
+    def namespaces(self) -> list[str]:
+        """Return the names of namespaces that have concepts, sorted, without the default one."""
+    def delete_namespace(self, name: str) -> int:
+        """Delete all concepts of a namespace durably, at once; return how many there were."""
+    def erase_namespace(self, name: str) -> int:
+        """Delete a namespace, and rewrite the files so that none holds anything of it.
+
+        Its name and its past included, as `erase` does it of a concept. Returns how many concepts
+        were in it.
+        """
+    def delete_expired(self) -> int:
+        """Delete all that has expired, to give its space back; return how much that was.
+
+        Reads pass over it from the moment that it expires, and the background deletes it soon
+        after.
+
+        Returns:
+            How many concepts and associations were deleted.
+        """
     def stats(self) -> _Stats:
         """Return what the store holds and how it is doing, by name."""
     def save(self) -> None:
@@ -1045,7 +1188,7 @@ class GraphStore(Reader):
     def flush(self) -> None:
         """Write the log's tail to a segment; happens by itself in the background, too."""
     def compact(self) -> None:
-        """Rewrite all segments as one, without what is dead."""
+        """Delete what has expired, and rewrite all segments as one, without what is dead."""
     def verify(self) -> VerifyReport:
         """Read every file whole, compare all checksums, and report what is damaged."""
     def backup(self, path: str | os.PathLike[str]) -> int:
@@ -1058,7 +1201,7 @@ class GraphStore(Reader):
             InvalidArgumentError: the store is in memory; the path is empty or has a NUL.
         """
     def close(self) -> None:
-        """Save and close; a second call does nothing."""
+        """Save and close; a second call does nothing. A handle on a namespace only saves."""
     @property
     def path(self) -> str:
         """The store's directory, as it was given."""
