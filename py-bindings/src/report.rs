@@ -33,6 +33,7 @@ pub(crate) fn stats_dict<'py>(py: Python<'py>, stats: &StoreStats) -> PyResult<B
         dict.set_item(name, value)?;
     }
     dict.set_item("last_commit", stats.last_commit)?;
+    dict.set_item("set_aside", &stats.set_aside)?;
     dict.set_item("maintenance_error", &stats.maintenance_error)?;
     Ok(dict)
 }

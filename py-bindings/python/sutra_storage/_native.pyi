@@ -125,6 +125,7 @@ class _Stats(TypedDict):
     history_files: int
     history_bytes: int
     last_commit: float
+    set_aside: list[str]
     maintenance_error: str | None
 
 __version__: str

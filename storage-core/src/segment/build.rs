@@ -349,7 +349,7 @@ pub(super) fn bad_record(error: DecodeError) -> Error {
     }
 }
 
-fn text_failure(error: text_index::BuildError) -> Error {
+pub(super) fn text_failure(error: text_index::BuildError) -> Error {
     Error::InvalidArgument {
         name: "content",
         expected: "indexable text".to_owned(),

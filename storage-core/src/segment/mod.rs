@@ -8,6 +8,7 @@ mod build;
 mod format;
 mod id_table;
 mod merge;
+mod remake;
 mod scopes;
 mod writer;
 
@@ -49,6 +50,11 @@ pub(crate) struct Segment {
     verification: Option<Verification>,
     dim: usize,
     storage: VectorStorage,
+    analyzer: &'static str,
+    /// Indexes whose bytes are damaged, made anew.
+    remade: [OnceLock<ByteView>; Kind::ALL.len()],
+    /// Whether it was tried to write it anew for the sake of these.
+    mending_tried: AtomicBool,
     /// Made at their first use.
     expiries: OnceLock<Expiries>,
     namespaces: OnceLock<NamespaceIndex>,
@@ -116,6 +122,9 @@ impl Segment {
             verification: None,
             dim: config.vector_dimension,
             storage: config.vector_storage,
+            analyzer: analyzer_name(config),
+            remade: Default::default(),
+            mending_tried: AtomicBool::new(false),
             expiries: OnceLock::new(),
             namespaces: OnceLock::new(),
         };
@@ -191,6 +200,10 @@ impl Segment {
         self.counts.vectors
     }
 
+    fn vectors_len(&self) -> usize {
+        self.sections[Kind::Vectors.index()].len()
+    }
+
     fn corrupt(&self, kind: Kind, expected: &str, found: impl Into<String>) -> Error {
         let offset = self.sections[kind.index()].range.start as u64;
         Error::corrupt(&self.path, offset, format!("{expected} in section {}", kind.name()), found)
@@ -198,8 +211,23 @@ impl Segment {
 
     // ---- checked access to bytes -------------------------------------------------------------
 
-    /// Part of a section, its blocks verified at their first touch.
+    /// Part of a section; of what was made in its place where it is damaged.
     fn bytes_at(&self, kind: Kind, range: Range<usize>) -> Result<&[u8]> {
+        let made = match self.remade(kind) {
+            Some(made) => made,
+            None => match self.stored_bytes_at(kind, range.clone()) {
+                Ok(bytes) => return Ok(bytes),
+                Err(damage) => self.remake(kind, damage)?,
+            },
+        };
+        made.get(range.clone()).ok_or_else(|| {
+            let found = format!("bytes {range:?} of {}", made.len());
+            self.corrupt(kind, "offsets within the section", found)
+        })
+    }
+
+    /// Part of a section as it is in the file, its blocks verified at their first touch.
+    fn stored_bytes_at(&self, kind: Kind, range: Range<usize>) -> Result<&[u8]> {
         let section = &self.sections[kind.index()];
         if range.start > range.end || range.end > section.len() {
             let found = format!("bytes {range:?} of {}", section.len());
@@ -216,8 +244,14 @@ impl Segment {
 
     /// A whole section.
     fn section(&self, kind: Kind) -> Result<&[u8]> {
+        if let Some(made) = self.remade(kind) {
+            return Ok(made);
+        }
         let len = self.sections[kind.index()].len();
-        let bytes = self.bytes_at(kind, 0..len)?;
+        let bytes = match self.stored_bytes_at(kind, 0..len) {
+            Ok(bytes) => bytes,
+            Err(damage) => return self.remake(kind, damage).map(|made| &**made),
+        };
         if let Some(verification) = &self.verification {
             verification.whole[kind.index()].store(true, Ordering::Release);
         }
@@ -229,6 +263,9 @@ impl Segment {
     fn outline_of(&self, kind: Kind, parsed: usize) -> Result<&[u8]> {
         let section = &self.sections[kind.index()];
         self.bytes_at(kind, 0..parsed.min(section.len()))?;
+        if let Some(made) = self.remade(kind) {
+            return Ok(made);
+        }
         Ok(&self.bytes[section.range.clone()])
     }
 
@@ -513,7 +550,10 @@ impl Segment {
     pub(crate) fn words_in(&self, row: u32) -> Result<u32> {
         let Some(text) = self.text_outline()? else { return Ok(0) };
         self.bytes_at(Kind::Text, text.doc_length_place(row))?;
-        Ok(text.doc_length(row))
+        // It may have been found damaged just now.
+        let text =
+            if self.remade(Kind::Text).is_some() { self.text_outline()? } else { Some(text) };
+        Ok(text.map_or(0, |text| text.doc_length(row)))
     }
 
     /// The associations; `None` when the part has none.
@@ -582,6 +622,11 @@ impl Segment {
     pub(crate) fn touches(&self) -> Result<&[[u8; Touch::BYTES]]> {
         self.column(Kind::Touches)
     }
+}
+
+/// The name of a store's analyzer, which is known.
+fn analyzer_name(config: &StoreConfig) -> &'static str {
+    text_index::Analyzer::by_name(&config.analyzer).map_or("", |analyzer| analyzer.name())
 }
 
 /// The components of a stored vector as 32-bit floats.

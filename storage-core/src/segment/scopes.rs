@@ -94,7 +94,7 @@ pub(super) fn write_scopes(
 
 /// The namespaces that occur but the default one, numbered from 1 in order of occurrence.
 #[derive(Default)]
-struct Names<'a> {
+pub(super) struct Names<'a> {
     order: Vec<&'a str>,
     numbers: HashMap<&'a str, u32>,
 }
@@ -110,7 +110,7 @@ impl<'a> Names<'a> {
         })
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_varint(&mut out, self.order.len() as u64);
         for name in &self.order {
@@ -120,13 +120,13 @@ impl<'a> Names<'a> {
     }
 }
 
-struct Gathered {
-    windows: Vec<u8>,
+pub(super) struct Gathered {
+    pub(super) windows: Vec<u8>,
     /// A number for each, or nothing where all are in the default namespace.
-    column: Vec<u32>,
+    pub(super) column: Vec<u32>,
 }
 
-fn gather<'a>(
+pub(super) fn gather<'a>(
     len: usize,
     record: impl Fn(usize) -> Result<&'a [u8]>,
     names: &mut Names<'a>,

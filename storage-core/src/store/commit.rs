@@ -196,6 +196,7 @@ impl Shared {
         writer.changes.learn(std::mem::take(&mut state.changed), state.epoch);
         state.note_scopes();
         self.watch_expiry(&state);
+        self.mend_soon(&state);
         self.state.store(Arc::new(state));
         if let Some(position) = &mut writer.position {
             position.adrift = false;

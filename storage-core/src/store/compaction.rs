@@ -24,13 +24,14 @@ impl Shared {
 
     fn compact_all(&self, disk: &Disk, forget: Option<Forget<'_>>) -> Result<()> {
         self.flush_leased(disk)?;
-        let (count, dead, past) = {
+        let (count, dead, broken, past) = {
             let writer = self.writer();
             let base = &writer.position().base;
             let dead = base.iter().any(|p| !p.dead_rows.is_empty() || !p.dead_edges.is_empty());
-            (base.len(), dead, !writer.position().manifest.history.is_empty())
+            let broken = base.iter().any(|part| part.segment.is_broken());
+            (base.len(), dead, broken, !writer.position().manifest.history.is_empty())
         };
-        if count > 1 || dead || (past && forget.is_some()) {
+        if count > 1 || dead || broken || (past && forget.is_some()) {
             self.compact_leased(disk, 0..count, forget)?;
         }
         Ok(())
@@ -48,7 +49,8 @@ impl Shared {
         disk.check_removed(&manifest)
     }
 
-    /// The segments that are worth merging now: the newest few of a size, or one that is mostly dead.
+    /// The segments that are worth merging now: the newest few of a size, or one that is broken or mostly
+    /// dead.
     pub(super) fn choose_compaction(&self) -> Option<std::ops::Range<usize>> {
         let writer = self.writer();
         let base = &writer.position().base;
@@ -73,7 +75,18 @@ impl Shared {
             let all = u64::from(part.segment.rows()) + u64::from(part.segment.edges());
             (part.dead_rows.len() + part.dead_edges.len()) * 3 > all
         };
-        base.iter().position(mostly_dead).map(|at| at..at + 1)
+        let chosen = base.iter().position(mostly_dead).or_else(|| {
+            // Written anew, its indexes are sound again; what can't be is not tried for ever.
+            base.iter().position(|part| part.segment.is_broken() && part.segment.try_mending())
+        });
+        chosen.map(|at| at..at + 1)
+    }
+
+    /// Sees to it that a segment with a broken index is written anew.
+    pub(super) fn mend_soon(&self, state: &State) {
+        if !self.options.read_only && state.parts.iter().any(|part| part.segment.wants_mending()) {
+            self.maintenance.want();
+        }
     }
 
     /// Merges a run of segments; leaves out of the past what is to be forgotten.

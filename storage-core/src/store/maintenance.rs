@@ -109,6 +109,15 @@ impl Maintenance {
         }
     }
 
+    /// Wakes the thread that flushes and compacts.
+    pub(super) fn want(&self) {
+        let mut wanted = self.signals.lock();
+        if !wanted.flush {
+            wanted.flush = true;
+            self.signals.changed.notify_all();
+        }
+    }
+
     /// Sees to it that what is committed is synced within an interval.
     pub(super) fn sync_within(&self, interval: Duration) {
         let mut wanted = self.signals.lock();

@@ -44,6 +44,9 @@ pub struct StoreStats {
     pub history_files: u64,
     /// Bytes of these.
     pub history_bytes: u64,
+    /// Indexes whose bytes are damaged, as file and name: reads use what was made anew in memory, and the
+    /// next compaction writes it.
+    pub set_aside: Vec<String>,
     /// Why the last flush or compaction failed, if it did.
     pub maintenance_error: Option<String>,
 }
@@ -95,8 +98,12 @@ impl Shared {
             history_bytes: state.history.file_bytes(),
             ..StoreStats::default()
         };
+        self.mend_soon(&state);
         for part in &state.parts {
             let bytes = part.segment.byte_len() as u64;
+            let file = part.segment.path().file_name().unwrap_or_default().display().to_string();
+            let aside = part.segment.set_aside().map(|name| format!("{file}: {name}"));
+            stats.set_aside.extend(aside);
             if part.segment.is_file() {
                 stats.segments += 1;
                 stats.segment_bytes += bytes;
