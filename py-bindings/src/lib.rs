@@ -50,7 +50,7 @@ mod native {
     #[pymodule_export]
     use crate::store::GraphStore;
     #[pymodule_export]
-    use crate::transaction::Transaction;
+    use crate::transaction::{Ticket, Transaction};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

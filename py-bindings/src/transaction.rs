@@ -85,6 +85,38 @@ fn ended(py: Python<'_>) -> PyErr {
     raise(py, Kind::StoreClosed, "the transaction has ended; begin a new one")
 }
 
+/// A transaction that is committed, but perhaps not yet durable; `commit_async()` makes it.
+#[pyclass(frozen, module = "sutra_storage")]
+pub(crate) struct Ticket(storage_core::Ticket);
+
+#[pymethods]
+impl Ticket {
+    /// The transaction's number.
+    #[getter]
+    fn epoch(&self) -> u64 {
+        self.0.epoch()
+    }
+
+    /// Whether the transaction is known to survive power loss.
+    #[getter]
+    fn is_durable(&self) -> bool {
+        self.0.is_durable()
+    }
+
+    /// Return once the transaction survives power loss, with its number.
+    ///
+    /// Raises:
+    ///     PoisonedError: A sync has failed; it may or may not be there when the store is opened again.
+    fn wait(&self, py: Python<'_>) -> PyResult<u64> {
+        py.detach(|| self.0.wait()).or_raise(py)
+    }
+
+    fn __repr__(&self) -> String {
+        let state = if self.0.is_durable() { "durable" } else { "not yet durable" };
+        format!("<Ticket of epoch {}, {state}>", self.0.epoch())
+    }
+}
+
 #[pymethods]
 impl Transaction {
     // ---- reading -----------------------------------------------------------------------------------
@@ -385,6 +417,19 @@ impl Transaction {
         self.end(py, |transaction| transaction.commit_with(durability))
             .ok_or_else(|| ended(py))?
             .or_raise(py)
+    }
+
+    /// Commit all writes, and return before they are durable, with a ticket that tells when.
+    ///
+    /// They are visible and in the log on return, so they survive the death of the process; the sync
+    /// that makes them survive power loss begins in the background, and one serves many transactions.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is that of one lifetime, a closure's is any"
+    )]
+    fn commit_async(&self, py: Python<'_>) -> PyResult<Ticket> {
+        let ticket = self.end(py, |transaction| transaction.commit_async());
+        ticket.ok_or_else(|| ended(py))?.or_raise(py).map(Ticket)
     }
 
     /// Drop all writes; does nothing once it has ended.

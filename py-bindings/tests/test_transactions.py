@@ -209,3 +209,17 @@ def test_an_empty_transaction_changes_nothing(store: GraphStore) -> None:
     with store.transaction():
         pass
     assert store.epoch == before
+
+
+def test_a_ticket_tells_when_a_transaction_is_durable(tmp_path: Path) -> None:
+    with GraphStore(tmp_path / "store", 2) as store:
+        tx = store.transaction()
+        tx.put_concept("a", "river")
+        ticket = tx.commit_async()
+        assert "a" in store
+        assert ticket.wait() == ticket.epoch == store.epoch
+        assert ticket.is_durable
+        assert repr(ticket) == "<Ticket of epoch 1, durable>"
+        with pytest.raises(StoreClosedError):
+            tx.commit_async()
+    assert ticket.wait() == 1

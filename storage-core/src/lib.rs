@@ -38,7 +38,7 @@ pub use state::{
     ConceptHit, Condition, Filter, FoundPath, FoundPaths, HybridHit, Leg, PathQuery, PathStep,
     TextQuery, WordOperator,
 };
-pub use store::{AsOf, GraphStore, Snapshot, StoreStats, Transaction, VerifyReport};
+pub use store::{AsOf, GraphStore, Snapshot, StoreStats, Ticket, Transaction, VerifyReport};
 pub use vector_kernel::Metric;
 
 /// The longest concept id, and the longest association type, in bytes of UTF-8.

@@ -61,6 +61,7 @@ __all__ = [
     "StoredAssociation",
     "StoredConcept",
     "SutraError",
+    "Ticket",
     "Transaction",
     "TransactionTooLargeError",
     "VerifyReport",
@@ -724,6 +725,24 @@ class Snapshot(Reader):
     ) -> Literal[False]: ...
 
 @final
+class Ticket:
+    """A transaction that is committed, but perhaps not yet durable; `commit_async()` makes it."""
+
+    @property
+    def epoch(self) -> int:
+        """The transaction's number."""
+    @property
+    def is_durable(self) -> bool:
+        """Whether the transaction is known to survive power loss."""
+    def wait(self) -> int:
+        """Return once the transaction survives power loss, with its number.
+
+        Raises:
+            PoisonedError: A sync has failed; it may or may not be there when the store is opened
+                again.
+        """
+
+@final
 class Transaction:
     """Several writes that become visible, and durable, together.
 
@@ -835,6 +854,13 @@ class Transaction:
         """Delete an association; one that isn't there is passed over."""
     def commit(self) -> int:
         """Commit all writes, with the transaction's durability; return the transaction's number."""
+    def commit_async(self) -> Ticket:
+        """Commit all writes, and return before they are durable, with a ticket that tells when.
+
+        They are visible and in the log on return, so they survive the death of the process; the
+        sync that makes them survive power loss begins in the background, and one serves many
+        transactions.
+        """
     def rollback(self) -> None:
         """Drop all writes; does nothing once it has ended."""
     def __enter__(self) -> Self: ...

@@ -103,10 +103,10 @@ impl Reads {
 }
 
 /// A commit that is visible and in the log, but perhaps not yet as durable as asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Appended {
     pub(super) lsn: u64,
-    group: Option<Arc<GroupCommit>>,
+    pub(super) group: Option<Arc<GroupCommit>>,
 }
 
 pub(super) fn now() -> f64 {
@@ -122,13 +122,24 @@ impl Shared {
         reads: Option<&Reads>,
         durability: Durability,
     ) -> Result<u64> {
+        let appended = self.append_writes(namespace, writes, reads)?;
+        self.finish(&appended, durability)
+    }
+
+    /// Appends writes in a namespace as one transaction, if they change anything.
+    pub(super) fn append_writes(
+        &self,
+        namespace: &str,
+        writes: Vec<Write>,
+        reads: Option<&Reads>,
+    ) -> Result<Appended> {
         self.check_usable()?;
         let config = Arc::clone(&self.state.load().config);
         for write in &writes {
             write.validate(&config)?;
         }
         let reads = reads.map(|reads| (reads, namespace));
-        self.commit_made(reads, durability, |state| resolve(state, namespace, writes, now()))
+        self.append(reads, |state| resolve(state, namespace, writes, now()))
     }
 
     /// Commits what is made of the newest state under the write lock, if anything.
@@ -139,7 +150,11 @@ impl Shared {
         make: impl FnOnce(&State) -> Result<Option<Vec<u8>>>,
     ) -> Result<u64> {
         let appended = self.append(reads, make)?;
-        self.acknowledge(&appended, durability)?;
+        self.finish(&appended, durability)
+    }
+
+    fn finish(&self, appended: &Appended, durability: Durability) -> Result<u64> {
+        self.acknowledge(appended, durability)?;
         self.maintenance.wait_for_room(self);
         Ok(appended.lsn)
     }
@@ -205,15 +220,22 @@ impl Shared {
 
     /// Returns once a commit is as durable as asked.
     fn acknowledge(&self, appended: &Appended, durability: Durability) -> Result<()> {
-        let (Some(disk), Some(group)) = (&self.disk, &appended.group) else { return Ok(()) };
         match durability {
-            Durability::Sync => self.sync_group(disk, group, appended.lsn),
+            Durability::Sync => self.acknowledge_durable(appended),
             Durability::Interval(interval) => {
-                self.maintenance.sync_within(interval);
+                if appended.group.is_some() {
+                    self.maintenance.sync_within(interval);
+                }
                 Ok(())
             }
             Durability::Buffered => Ok(()),
         }
+    }
+
+    /// Returns once a commit survives power loss.
+    pub(super) fn acknowledge_durable(&self, appended: &Appended) -> Result<()> {
+        let (Some(disk), Some(group)) = (&self.disk, &appended.group) else { return Ok(()) };
+        self.sync_group(disk, group, appended.lsn)
     }
 
     fn sync_group(&self, disk: &Disk, group: &GroupCommit, lsn: u64) -> Result<()> {

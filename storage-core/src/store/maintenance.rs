@@ -109,6 +109,11 @@ impl Maintenance {
         }
     }
 
+    /// Whether there are threads that do the work.
+    pub(super) fn is_running(&self) -> bool {
+        self.signals.lock().running
+    }
+
     /// Wakes the thread that flushes and compacts.
     pub(super) fn want(&self) {
         let mut wanted = self.signals.lock();
@@ -121,8 +126,9 @@ impl Maintenance {
     /// Sees to it that what is committed is synced within an interval.
     pub(super) fn sync_within(&self, interval: Duration) {
         let mut wanted = self.signals.lock();
-        if wanted.sync_due.is_none() {
-            wanted.sync_due = Some(Instant::now() + interval);
+        let due = Instant::now() + interval;
+        if wanted.sync_due.is_none_or(|known| due < known) {
+            wanted.sync_due = Some(due);
             self.signals.changed.notify_all();
         }
     }

@@ -14,6 +14,7 @@ mod namespaces;
 mod recovery;
 mod snapshot;
 mod stats;
+mod ticket;
 mod transaction;
 mod undo;
 mod write;
@@ -37,6 +38,7 @@ use maintenance::Maintenance;
 use namespaces::Reader;
 pub use snapshot::Snapshot;
 pub use stats::{StoreStats, VerifyReport};
+pub use ticket::Ticket;
 pub use transaction::Transaction;
 
 /// An embedded store of concepts and associations, found by id, vector, words and time.
@@ -389,9 +391,7 @@ impl Shared {
     }
 
     fn check_usable(&self) -> Result<()> {
-        if self.opened_by != std::process::id() {
-            return Err(Error::Forked { opened_by: self.opened_by });
-        }
+        self.check_process()?;
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }

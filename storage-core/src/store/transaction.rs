@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::commit::Reads;
 use super::write::Write;
-use super::{GraphStore, Snapshot};
+use super::{GraphStore, Snapshot, Ticket};
 use crate::association::validate_type;
 use crate::concept::validate_id;
 use crate::options::Durability;
@@ -334,6 +334,20 @@ impl<'a> Transaction<'a> {
     /// [`crate::Error::Poisoned`]: then it may be there when the store is opened again.
     pub fn commit(self) -> Result<u64> {
         self.commit_with(Durability::Sync)
+    }
+
+    /// Commits all writes, and returns before they are durable: with a ticket that tells when they are.
+    ///
+    /// They are visible and in the log on return, and so survive the death of the process; a sync that
+    /// makes them survive power loss begins at once in the background (without one, with [`Ticket::wait`] or
+    /// whatever else makes the store durable), and one sync serves many transactions. So one thread can have many durable
+    /// transactions under way.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub fn commit_async(self) -> Result<Ticket> {
+        let namespace = self.store.namespace_name();
+        self.store.shared.commit_async(namespace, self.writes, &self.reads)
     }
 
     /// Commits with another durability.
