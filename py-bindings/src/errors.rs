@@ -34,6 +34,7 @@ pub(crate) enum Kind {
     BeyondRetention,
     TransactionTooLarge,
     StoreIo,
+    Deadline,
 }
 
 struct Class {
@@ -53,7 +54,7 @@ const fn class(name: &'static str, doc: &'static str) -> Class {
 }
 
 /// In the order of [`Kind`]; a class stands after its base.
-const CLASSES: [Class; 19] = [
+const CLASSES: [Class; 20] = [
     class(
         "SutraError",
         "The base of all errors of a store.\n\n`retryable` says whether the same call may succeed \
@@ -170,6 +171,11 @@ const CLASSES: [Class; 19] = [
             "StoreIOError",
             "The operating system refused an operation; `errno` and `filename` say which.",
         )
+    },
+    Class {
+        builtin: Some("TimeoutError"),
+        retryable: true,
+        ..class("DeadlineError", "A call did not end by its `Deadline`; it has changed nothing.")
     },
 ];
 
@@ -343,6 +349,7 @@ pub(crate) enum Moment {
 }
 
 /// The exception for a store's error.
+#[expect(clippy::too_many_lines, reason = "an arm for each error")]
 pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr {
     let message = error.to_string();
     let raised = match error {
@@ -442,6 +449,7 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr 
         Error::InvalidId { .. } | Error::InvalidArgument { .. } => {
             Raised::new(py, Kind::InvalidArgument, &message)
         }
+        Error::Interrupted => Raised::new(py, Kind::Deadline, &message),
         _ => Raised::new(py, Kind::Sutra, &message),
     };
     raised.error()

@@ -15,6 +15,7 @@ mod concept;
 mod errors;
 mod filter;
 mod hits;
+mod interrupt;
 mod language;
 mod path;
 mod reader;
@@ -37,6 +38,8 @@ mod native {
     use crate::filter::Filter;
     #[pymodule_export]
     use crate::hits::{Hit, HybridHit, Leg};
+    #[pymodule_export]
+    use crate::interrupt::Deadline;
     #[pymodule_export]
     use crate::language::{Entity, Extraction, Relation, StaticEmbedder, analyze, extract};
     #[pymodule_export]

@@ -18,6 +18,7 @@ use crate::concept::StoredConcept;
 use crate::errors::{Kind, OrRaise, invalid, invalid_vector, raise};
 use crate::filter::FilterArgument;
 use crate::hits::{Hit, HybridHit};
+use crate::interrupt::detached;
 use crate::path::Path;
 use crate::vectors::{Owner, matrix, to_array, vector, zeros};
 
@@ -68,13 +69,13 @@ impl Reader {
         read: impl FnOnce(&Snapshot) -> storage_core::Result<T> + Send,
     ) -> PyResult<T> {
         match &self.source {
-            Source::Newest(store) => py.detach(|| read(&store.snapshot()?)).or_raise(py),
+            Source::Newest(store) => detached(py, || read(&store.snapshot()?)),
             Source::Fixed(snapshot) => {
                 let snapshot = snapshot.read().unwrap_or_else(PoisonError::into_inner).clone();
                 let Some(snapshot) = snapshot else {
                     return Err(raise(py, Kind::StoreClosed, "the snapshot is closed"));
                 };
-                py.detach(|| read(&snapshot)).or_raise(py)
+                detached(py, || read(&snapshot))
             }
         }
     }

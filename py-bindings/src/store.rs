@@ -16,7 +16,8 @@ use crate::arguments::{
 use crate::association::association_of;
 use crate::columns::{AssociationColumns, ConceptColumns};
 use crate::concept::{concept_of, patch_of};
-use crate::errors::{Moment, OrRaise, invalid, to_python};
+use crate::errors::{Moment, invalid, to_python};
+use crate::interrupt::{detached, stoppable};
 use crate::reader::Reader;
 use crate::report::{VerifyReport, stats_dict};
 use crate::snapshot::Snapshot;
@@ -66,7 +67,7 @@ impl GraphStore {
         py: Python<'_>,
         run: impl FnOnce(&storage_core::GraphStore) -> storage_core::Result<T> + Send,
     ) -> PyResult<T> {
-        py.detach(|| run(&self.store)).or_raise(py)
+        detached(py, || run(&self.store))
     }
 }
 
@@ -135,13 +136,13 @@ impl GraphStore {
             retention: retention.map(|kept| kept.0),
             ..OpenOptions::default()
         };
-        let opened = py.detach(|| {
+        let opened = stoppable(py, || {
             if path.as_os_str() == ":memory:" {
                 storage_core::GraphStore::in_memory_with(options)
             } else {
                 storage_core::GraphStore::open(&path, options)
             }
-        });
+        })?;
         let opened = opened.map_err(|error| to_python(py, &error, Moment::Opening));
         let store = Arc::new(opened?);
         let reader = Reader::newest(Arc::clone(&store));

@@ -16,6 +16,7 @@ use crate::association::{StoredAssociation, association_of};
 use crate::columns::{AssociationColumns, ConceptColumns};
 use crate::concept::{StoredConcept, concept_of, patch_of};
 use crate::errors::{Kind, OrRaise, raise};
+use crate::interrupt::{detached, stoppable};
 use crate::vectors::{Owner, to_array, vector};
 
 /// `None` once it has ended.
@@ -61,10 +62,10 @@ impl Transaction {
         py: Python<'_>,
         run: impl FnOnce(&mut storage_core::Transaction<'_>) -> storage_core::Result<T> + Send,
     ) -> PyResult<T> {
-        let done = py.detach(|| {
+        let done = stoppable(py, || {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             pending.with_dependent_mut(|_, slot| slot.as_mut().map(run))
-        });
+        })?;
         done.ok_or_else(|| ended(py))?.or_raise(py)
     }
 
@@ -73,8 +74,8 @@ impl Transaction {
         &self,
         py: Python<'_>,
         end: impl FnOnce(storage_core::Transaction<'_>) -> T + Send,
-    ) -> Option<T> {
-        py.detach(|| {
+    ) -> PyResult<Option<T>> {
+        stoppable(py, || {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             pending.with_dependent_mut(|_, slot| slot.take().map(end))
         })
@@ -108,7 +109,7 @@ impl Ticket {
     /// Raises:
     ///     PoisonedError: A sync has failed; it may or may not be there when the store is opened again.
     fn wait(&self, py: Python<'_>) -> PyResult<u64> {
-        py.detach(|| self.0.wait()).or_raise(py)
+        detached(py, || self.0.wait())
     }
 
     fn __repr__(&self) -> String {
@@ -414,7 +415,7 @@ impl Transaction {
     /// Commit all writes, with the transaction's durability; return the transaction's number.
     fn commit(&self, py: Python<'_>) -> PyResult<u64> {
         let durability = self.durability;
-        self.end(py, |transaction| transaction.commit_with(durability))
+        self.end(py, |transaction| transaction.commit_with(durability))?
             .ok_or_else(|| ended(py))?
             .or_raise(py)
     }
@@ -428,13 +429,13 @@ impl Transaction {
         reason = "the method is that of one lifetime, a closure's is any"
     )]
     fn commit_async(&self, py: Python<'_>) -> PyResult<Ticket> {
-        let ticket = self.end(py, |transaction| transaction.commit_async());
+        let ticket = self.end(py, |transaction| transaction.commit_async())?;
         ticket.ok_or_else(|| ended(py))?.or_raise(py).map(Ticket)
     }
 
     /// Drop all writes; does nothing once it has ended.
-    fn rollback(&self, py: Python<'_>) {
-        self.end(py, |transaction| drop(transaction));
+    fn rollback(&self, py: Python<'_>) -> PyResult<()> {
+        self.end(py, |transaction| drop(transaction)).map(|_| ())
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -452,9 +453,9 @@ impl Transaction {
         let _ = (error, trace);
         let durability = self.durability;
         if kind.is_some() {
-            self.rollback(py);
+            self.rollback(py)?;
         } else if let Some(committed) =
-            self.end(py, |transaction| transaction.commit_with(durability))
+            self.end(py, |transaction| transaction.commit_with(durability))?
         {
             // A block that committed or rolled back by itself leaves nothing to do here.
             committed.or_raise(py)?;

@@ -209,6 +209,9 @@ pub enum Error {
         /// Whether the store keeps the past at all.
         kept: bool,
     },
+    /// The call was told to stop; see [`crate::interruptible`].
+    #[error("the call was interrupted; nothing is lost, call it again to have it done")]
+    Interrupted,
     /// The handle was opened by a parent process.
     #[error(
         "this store was opened by process {opened_by} and came here by fork; open it anew in this process"
@@ -223,7 +226,7 @@ impl Error {
     /// Whether the same call may succeed later without anyone changing the store or its options.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Locked { .. } | Self::Conflict { .. })
+        matches!(self, Self::Locked { .. } | Self::Conflict { .. } | Self::Interrupted)
     }
 
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {

@@ -17,6 +17,7 @@ mod control;
 mod error;
 pub mod fs;
 mod history;
+mod interrupt;
 mod manifest;
 mod operation;
 mod options;
@@ -33,6 +34,7 @@ pub use association::{Association, Direction};
 pub use concept::{Attributes, Concept, ConceptPatch};
 pub use error::{Error, Result};
 pub use graph_index::LayeredGraph;
+pub use interrupt::interruptible;
 pub use options::{ConfigRequest, Durability, OpenOptions, Retention, StoreConfig, VectorStorage};
 pub use state::{
     ConceptHit, Condition, Filter, FoundPath, FoundPaths, HybridHit, Leg, PathQuery, PathStep,

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::walk::{Exhausted, NumberHash, Step, Walk};
-use super::{Path, PathError, PathOptions, PathResult, path_edge};
+use super::{Path, PathError, PathOptions, PathResult, never, path_edge};
 use crate::associations::{Associations, Direction};
 
 /// A path with the fewest edges from `source` to `target`.
@@ -38,7 +38,7 @@ pub fn shortest_path<G: Associations>(
     options: &PathOptions,
 ) -> Result<PathResult, PathError> {
     options.validate()?;
-    let mut walk = Walk::new(graph, options);
+    let mut walk = Walk::new(graph, options, &never);
     let mut result = PathResult::default();
     if source == target {
         return Ok(result);
@@ -90,7 +90,7 @@ pub fn reachable<G: Associations>(
     if source == target {
         return Ok(Reachability::Reachable);
     }
-    let mut walk = Walk::new(graph, options);
+    let mut walk = Walk::new(graph, options, &never);
     Ok(match meet(&mut walk, source, target, options.max_depth, |_| ()) {
         Ok(Some(_)) => Reachability::Reachable,
         Ok(None) => Reachability::Unreachable,

@@ -181,6 +181,22 @@ pub fn best_paths<G: Associations>(
     targets: &[u32],
     options: &PathOptions,
 ) -> Result<PathResult, PathError> {
+    best_paths_until(graph, sources, targets, options, &never)
+}
+
+/// As [`best_paths`], but ends as if its budget were used up once `stop` says so, which it asks every
+/// few thousand edges.
+///
+/// # Errors
+///
+/// As [`best_paths`].
+pub fn best_paths_until<G: Associations>(
+    graph: &G,
+    sources: &[u32],
+    targets: &[u32],
+    options: &PathOptions,
+    stop: &dyn Fn() -> bool,
+) -> Result<PathResult, PathError> {
     options.validate()?;
     if options.max_depth > MAX_DEPTH {
         return Err(PathError::MaxDepth { found: options.max_depth });
@@ -189,7 +205,7 @@ pub fn best_paths<G: Associations>(
     if options.k == 0 {
         return Ok(result);
     }
-    let mut walk = Walk::new(graph, options);
+    let mut walk = Walk::new(graph, options, stop);
     let (ball, grown) = Ball::grow(&mut walk, sources, targets, options.max_depth);
     result.budget_exhausted = grown.is_err();
     let mut found = Vec::new();
@@ -204,6 +220,11 @@ pub fn best_paths<G: Associations>(
     }
     result.visited_edges = walk.visited_edges;
     Ok(result)
+}
+
+/// What no one stops.
+fn never() -> bool {
+    false
 }
 
 /// Collects up to `k` paths; whether the budget ended that.

@@ -19,7 +19,7 @@ pub(crate) struct Step {
     pub(crate) forward: bool,
 }
 
-/// The budget of visited edges is used up.
+/// The budget of visited edges is used up, or the search was told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Exhausted;
 
@@ -34,10 +34,14 @@ pub(crate) struct Walk<'g, G> {
     costs: CostCache,
     pub(crate) visited_edges: u64,
     max_visited_edges: u64,
+    stop: &'g dyn Fn() -> bool,
 }
 
+/// Edges visited between two questions whether to stop.
+const STOP_EVERY: u64 = 4096;
+
 impl<'g, G: Associations> Walk<'g, G> {
-    pub(crate) fn new(graph: &'g G, options: &PathOptions) -> Self {
+    pub(crate) fn new(graph: &'g G, options: &PathOptions, stop: &'g dyn Fn() -> bool) -> Self {
         let mut types = options.types.clone();
         if let Some(types) = &mut types {
             types.sort_unstable();
@@ -51,6 +55,7 @@ impl<'g, G: Associations> Walk<'g, G> {
             costs: CostCache::new(),
             visited_edges: 0,
             max_visited_edges: options.max_visited_edges,
+            stop,
         }
     }
 
@@ -58,6 +63,9 @@ impl<'g, G: Associations> Walk<'g, G> {
     pub(crate) fn visit(&mut self, edges: u64) -> Result<(), Exhausted> {
         let visited = self.visited_edges.saturating_add(edges);
         if visited > self.max_visited_edges {
+            return Err(Exhausted);
+        }
+        if visited / STOP_EVERY != self.visited_edges / STOP_EVERY && (self.stop)() {
             return Err(Exhausted);
         }
         self.visited_edges = visited;

@@ -33,6 +33,8 @@ __all__ = [
     "ConceptNotFoundError",
     "ConflictError",
     "CorruptionError",
+    "Deadline",
+    "DeadlineError",
     "Entity",
     "Extraction",
     "Filter",
@@ -229,6 +231,31 @@ class TransactionTooLargeError(SutraError):
 
 class StoreIOError(SutraError, OSError):
     """The operating system refused an operation; `errno` and `filename` say which."""
+
+class DeadlineError(SutraError, TimeoutError):
+    """A call did not end by its `Deadline`; it has changed nothing."""
+
+@final
+class Deadline:
+    """A time by which the calls of a store in a `with` block are to end, in the thread of it.
+
+    What can take long (searches, paths, verifying, compacting, backups, erasing, waiting for a
+    lock) looks at it every 20 ms or so, and raises `DeadlineError` once it has passed; a write that
+    raises it has changed nothing. Within another, the earlier counts.
+
+    Args:
+        seconds: From the block's beginning, 0 or more.
+    """
+
+    def __new__(cls, seconds: float) -> Self: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> Literal[False]: ...
 
 @final
 class StoredConcept:

@@ -34,7 +34,7 @@ use crate::fs::{ByteView, FileSystem};
 use crate::operation::{EdgeKey, PutAssociation, PutConcept};
 use crate::options::{StoreConfig, VectorStorage};
 use crate::record::Touch;
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 use format::{BLOCK_BYTES, Blocks, Kind, Outline, Section};
 pub(crate) use format::{read_u32, read_u64};
 use scopes::{Expiries, NamespaceIndex};
@@ -319,6 +319,9 @@ impl Segment {
         for kind in Kind::ALL {
             let section = &self.sections[kind.index()];
             for block in 0..section.len().div_ceil(BLOCK_BYTES) {
+                if interrupt::is_wanted() {
+                    return damage; // Its caller asks as well.
+                }
                 damage.extend(self.compare_block(verification, section, kind, block).err());
             }
         }

@@ -9,7 +9,7 @@ use super::format::{
     BLOCK_BYTES, Counts, Identity, Kind, SECTION_ALIGN, TABLE_ENTRY_BYTES, TAIL_MAGIC,
 };
 use crate::fs::{ByteView, File, FileSystem};
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
 /// Where a segment's bytes go.
 #[derive(Debug)]
@@ -86,6 +86,7 @@ impl SegmentWriter {
 
     fn flush(&mut self) -> Result<()> {
         if let Sink::File { file, path, flushed } = &mut self.sink {
+            interrupt::check()?;
             file.write_all_at(&self.buffer, *flushed).map_err(|e| Error::io("write", path, e))?;
             *flushed += self.buffer.len() as u64;
             self.buffer.clear();

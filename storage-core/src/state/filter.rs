@@ -7,7 +7,7 @@ use super::{Part, State};
 use crate::codec::Decode;
 use crate::concept::check_time;
 use crate::segment::Of;
-use crate::{Result, record};
+use crate::{Result, interrupt, record};
 
 /// Restricts a search to some concepts; the default lets all pass. All given conditions must hold.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -139,6 +139,9 @@ fn restrict(part: &Part, filter: &Filter, rows: &mut RoaringBitmap) -> Result<()
     if filter.reads_records() {
         let mut passing = RoaringBitmap::new();
         for row in &*rows {
+            if row.is_multiple_of(1024) {
+                interrupt::check()?;
+            }
             if filter.passes(segment.record(row)?).map_err(|e| segment.bad_record(&e))? {
                 passing.insert(row);
             }

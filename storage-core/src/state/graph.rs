@@ -6,7 +6,7 @@ use graph_index::{EdgeRef, Layer, LayeredGraph};
 use super::{Part, State};
 use crate::operation::EdgeKey;
 use crate::segment::Segment;
-use crate::{Association, Direction, Error, Result, record};
+use crate::{Association, Direction, Error, Result, interrupt, record};
 
 /// A search for the best paths between concepts.
 #[derive(Debug, Clone)]
@@ -206,13 +206,16 @@ impl State {
             max_visited_edges: query.max_visited,
             ..PathOptions::default()
         };
-        let found = paths::best_paths(&graph, &sources, &targets, &options).map_err(|e| {
-            Error::InvalidArgument {
-                name: "paths",
-                expected: "options within their ranges".to_owned(),
-                found: e.to_string(),
-            }
+        let stop = &interrupt::is_wanted;
+        let found = paths::best_paths_until(&graph, &sources, &targets, &options, stop);
+        let found = found.map_err(|e| Error::InvalidArgument {
+            name: "paths",
+            expected: "options within their ranges".to_owned(),
+            found: e.to_string(),
         })?;
+        if found.budget_exhausted {
+            interrupt::check_now()?;
+        }
         let is_complete = !found.budget_exhausted;
         let paths = found
             .paths

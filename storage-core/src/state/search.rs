@@ -15,7 +15,7 @@ use vector_kernel::Selection;
 use super::filter::Filter;
 use super::{Part, State};
 use crate::concept::validate_vector;
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
 /// How the words of a query combine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,6 +93,9 @@ pub struct HybridHit {
 /// Where fewer than one in so many vectors is alive, these are listed, not the dead.
 const SPARSE: u32 = 8;
 
+/// Queries that one pass over the vectors serves.
+const BATCH: usize = 32;
+
 /// Rank constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009).
 const RRF_CONSTANT: f32 = 60.0;
 
@@ -162,6 +165,7 @@ impl State {
         };
         let mut found = Vec::new();
         for (at, part, view) in views {
+            interrupt::check()?;
             let allowed = allowed.as_ref().map(|rows| &rows[at]);
             let options = SearchOptions {
                 average_length: average_length as f32,
@@ -207,6 +211,8 @@ impl State {
         }
         let count = queries.len() / dim;
         let mut found = vec![Vec::new(); count];
+        // Enough for every core, and few enough to be stopped between.
+        let chunk = BATCH * std::thread::available_parallelism().map_or(1, usize::from);
         let allowed = self.allowed_rows(filter)?;
         for (at, part) in self.parts.iter().enumerate() {
             if part.live_vectors() == 0 {
@@ -227,19 +233,23 @@ impl State {
                 }
                 None => Selection::Except(&part.dead_vectors),
             };
-            let hits = if count == 1 {
-                index.search(queries, k, selection).map(|hits| vec![hits])
-            } else {
-                index.search_batch(queries, k, selection)
-            };
-            let hits = hits.map_err(|source| part.segment.vector_error("", source))?;
             let numbers = part.segment.numbers()?;
-            for (found, hits) in found.iter_mut().zip(hits) {
-                for hit in hits {
-                    let row = part.segment.row_of_vector(hit.ordinal)?;
-                    if let Some(&number) = numbers.get(row as usize) {
-                        found.push(NumberHit { number, score: hit.score });
+            let mut place = 0;
+            for queries in queries.chunks(dim * chunk) {
+                interrupt::check()?;
+                let hits = if queries.len() == dim {
+                    index.search(queries, k, selection).map(|hits| vec![hits])
+                } else {
+                    index.search_batch(queries, k, selection)
+                };
+                for hits in hits.map_err(|source| part.segment.vector_error("", source))? {
+                    for hit in hits {
+                        let row = part.segment.row_of_vector(hit.ordinal)?;
+                        if let Some(&number) = numbers.get(row as usize) {
+                            found[place].push(NumberHit { number, score: hit.score });
+                        }
                     }
+                    place += 1;
                 }
             }
         }

@@ -11,7 +11,7 @@ use super::disk::{Disk, create_directory, header, segment_path};
 use crate::fs::FileSystem;
 use crate::manifest::Manifest;
 use crate::wal::{Log, log_dir};
-use crate::{Error, Result, history, tombstones};
+use crate::{Error, Result, history, interrupt, tombstones};
 
 /// Bytes that are copied by one write.
 const COPY_BYTES: usize = 1 << 20;
@@ -76,6 +76,7 @@ fn copy(fs: &dyn FileSystem, from: &Path, to: &Path) -> Result<()> {
     let bytes = fs.view(from).map_err(|e| Error::io("open", from, e))?;
     let file = fs.create_new(to).map_err(|e| Error::io("create", to, e))?;
     for (at, chunk) in bytes.chunks(COPY_BYTES).enumerate() {
+        interrupt::check()?;
         file.write_all_at(chunk, (at * COPY_BYTES) as u64)
             .map_err(|e| Error::io("write", to, e))?;
     }

@@ -19,7 +19,7 @@ use crate::segment::Segment;
 use crate::state::{Part, State, TypeTable};
 use crate::tombstones::Tombstones;
 use crate::wal::{self, End, Log, LogHeader};
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
 /// How often an opening starts over because files went while it looked for them.
 const OPEN_ATTEMPTS: u32 = 20;
@@ -280,6 +280,7 @@ impl Disk {
                 let pid = self.control.writer_pid();
                 return Err(Error::Locked { path: self.dir.clone(), pid });
             }
+            interrupt::check()?;
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use super::disk::Disk;
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
 /// A tail of this many times the flush size holds up further commits.
 const BACKPRESSURE_FACTOR: u64 = 4;
@@ -181,6 +181,7 @@ impl Maintenance {
             && wanted.last_error.is_none()
             && wanted.tail_bytes > wanted.limit_bytes
             && Instant::now() < deadline
+            && !interrupt::is_wanted()
         {
             let pause = Duration::from_millis(100);
             let (guard, _) = self
@@ -266,6 +267,11 @@ impl Shared {
             wanted.flush = true;
             wanted.retry_at = Some(Instant::now() + LEASE_PAUSE);
         }
+        if let Err(Error::Interrupted) = outcome {
+            // Who stopped it wanted something else done; it is due still.
+            wanted.flush = true;
+            return;
+        }
         wanted.last_error = outcome.err().map(|error| error.to_string());
         drop(wanted);
         self.maintenance.signals.changed.notify_all();
@@ -297,6 +303,7 @@ impl Shared {
                 let pid = disk.control.lease_pid();
                 return Err(Error::Locked { path: disk.dir.clone(), pid });
             }
+            interrupt::check()?;
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -30,7 +30,7 @@ use crate::fs::{FileSystem, OsFileSystem};
 use crate::options::{ConfigRequest, OpenOptions, Retention, StoreConfig};
 use crate::scope::DEFAULT_NAMESPACE;
 use crate::state::State;
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 use commit::Changes;
 use disk::{Disk, Position};
 pub use history::AsOf;
@@ -418,7 +418,8 @@ impl Shared {
         }
         self.maintenance.stop();
         let Some(disk) = &self.disk else { return Ok(()) };
-        let saved = if self.options.read_only { Ok(()) } else { self.save_at_close(disk) };
+        let save = || interrupt::to_its_end(|| self.save_at_close(disk));
+        let saved = if self.options.read_only { Ok(()) } else { save() };
         disk.release_kept_lock();
         saved
     }

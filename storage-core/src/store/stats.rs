@@ -3,7 +3,7 @@
 use super::{Shared, Snapshot};
 use crate::manifest::Manifest;
 use crate::tombstones::Tombstones;
-use crate::{Error, Result};
+use crate::{Error, Result, interrupt};
 
 /// What a store holds and how it is doing.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -130,6 +130,7 @@ impl Shared {
             report.files += 1;
             report.bytes += part.segment.byte_len() as u64;
             report.damage.extend(part.segment.verify_all());
+            interrupt::check_now()?;
         }
         let read: Vec<u64> = state.parts.iter().map(|part| part.segment.id()).collect();
         let generations = Manifest::list(&*disk.fs, &disk.dir)?;
@@ -145,6 +146,7 @@ impl Shared {
                 }
             };
             for entry in &manifest.history {
+                interrupt::check()?;
                 if !seen.insert(entry.id) {
                     continue;
                 }
@@ -169,6 +171,7 @@ impl Shared {
                             report.files += 1;
                             report.bytes += segment.byte_len() as u64;
                             report.damage.extend(segment.verify_all());
+                            interrupt::check_now()?;
                         }
                         Err(error) => report.note(error, at == 0),
                     }
