@@ -7,11 +7,14 @@ mod common;
 
 use std::fs::{File, OpenOptions as FileOptions};
 use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::child::{TestChild, orders, say};
 use common::options;
+use common::watched::WatchedFileSystem;
+use storage_core::fs::FileSystem;
 use storage_core::{Association, Concept, ConceptPatch, Direction, Error, GraphStore, OpenOptions};
 
 fn open(dir: &Path) -> GraphStore {
@@ -186,6 +189,33 @@ fn a_lease_that_another_process_holds_stops_no_commit_and_is_taken_once_free() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(store.stats().unwrap().total_concepts, 40);
+}
+
+#[test]
+fn a_compaction_survives_that_its_own_handle_adopts_the_manifest_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let fs = WatchedFileSystem::new();
+    let files: Arc<dyn FileSystem> = Arc::<WatchedFileSystem>::clone(&fs);
+    let store = Arc::new(GraphStore::open_with(files, dir.path(), options()).unwrap());
+    for id in ["a", "b"] {
+        store.put_concept(concept(id)).unwrap();
+        store.flush().unwrap();
+    }
+    let (reading, path): (_, PathBuf) = (Arc::clone(&store), dir.path().to_owned());
+    fs.after_renaming(move || {
+        // Whoever opens says which manifest is the newest; then a commit makes the reader look.
+        open(&path).put_concept(concept("c")).unwrap();
+        assert!(reading.contains("c").unwrap());
+        assert_eq!(reading.stats().unwrap().segments, 1);
+    });
+    store.compact().unwrap();
+    store.put_concept(concept("d")).unwrap();
+    store.compact().unwrap();
+    for store in [&store, &Arc::new(open(dir.path()))] {
+        assert_eq!(store.snapshot().unwrap().concept_ids(None, 9).unwrap(), ["a", "b", "c", "d"]);
+        assert_eq!(store.stats().unwrap().segments, 1);
+        assert!(store.verify().unwrap().is_sound());
+    }
 }
 
 #[test]

@@ -125,14 +125,11 @@ impl Shared {
 
         let mut writer = self.writer();
         let current = self.state.load_full();
-        let replacement = merged.map(Part::new);
-        let (range, part) = (run.clone(), replacement.clone());
-        let new = Replacement { range, part, manifest: &manifest, history };
+        let part = merged.map(Part::new);
+        let mut merged_base = base.clone();
+        merged_base.splice(run.clone(), part.clone());
+        let new = Replacement { range: run, part, manifest: &manifest, base: merged_base, history };
         self.replace(disk, &mut writer, &current, &base, new)?;
-        let position = writer.position_mut();
-        if position.manifest.generation == manifest.generation {
-            position.base.splice(run, replacement);
-        }
         drop(writer);
         disk.remove_unneeded(&manifest, Some(&previous));
         Ok(())

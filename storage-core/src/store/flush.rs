@@ -121,12 +121,9 @@ impl Shared {
         let current = self.state.load_full();
         let replaced = begun.files..state.parts.len();
         let replacement = merged.map(Part::new);
-        let new = Replacement { range: replaced, part: replacement, manifest: &manifest, history };
+        let new =
+            Replacement { range: replaced, part: replacement, manifest: &manifest, base, history };
         self.replace(disk, &mut writer, &current, &state.parts, new)?;
-        let position = writer.position_mut();
-        if position.manifest.generation == manifest.generation {
-            position.base = base;
-        }
         drop(writer);
         disk.remove_unneeded(&manifest, Some(&begun.previous));
         Ok(())
@@ -141,7 +138,7 @@ impl Shared {
         before: &[Part],
         new: Replacement<'_>,
     ) -> Result<()> {
-        let Replacement { range, mut part, manifest, history } = new;
+        let Replacement { range, mut part, manifest, base, history } = new;
         let same = current.parts.len() >= range.end
             && before[..range.end]
                 .iter()
@@ -156,9 +153,10 @@ impl Shared {
             next.history = current.history.flushed(manifest.lsn, history, manifest.history_start);
             let position = writer.position_mut();
             position.manifest = manifest.clone();
+            position.base = base;
             next
         } else {
-            // This handle started over from a manifest in between.
+            // This handle started over from a manifest in between, perhaps from this very one.
             let (position, next) = disk.load()?;
             writer.position = Some(position);
             next
@@ -282,6 +280,8 @@ pub(super) struct Replacement<'a> {
     pub(super) range: std::ops::Range<usize>,
     pub(super) part: Option<Part>,
     pub(super) manifest: &'a Manifest,
+    /// The manifest's segments, with what was dead at its LSN.
+    pub(super) base: Vec<Part>,
     pub(super) history: Vec<Arc<HistoryFile>>,
 }
 

@@ -5,6 +5,7 @@
 pub(crate) mod bounded;
 pub(crate) mod child;
 pub(crate) mod power;
+pub(crate) mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
