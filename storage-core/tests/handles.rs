@@ -192,6 +192,44 @@ fn a_lease_that_another_process_holds_stops_no_commit_and_is_taken_once_free() {
 }
 
 #[test]
+fn a_writer_held_up_goes_on_once_another_process_has_flushed() {
+    let patience = Duration::from_secs(30);
+    // Nor does it wait for what others do next, a long compaction, say.
+    for lease_is_free in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let options =
+            OpenOptions { background: true, flush_bytes: 1 << 10, ..options_with(patience * 2) };
+        let store = GraphStore::open(dir.path(), options).unwrap();
+        let other = open(dir.path());
+        let held = lock(dir.path(), "LEASE");
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for at in 0..40 {
+                    store.put_concepts(vec![concept(&format!("c{at}")); 4]).unwrap();
+                }
+            });
+            while store.stats().unwrap().log_bytes <= 4 << 10 {
+                std::thread::yield_now();
+            }
+            drop(held);
+            other.flush().unwrap();
+            let held = (!lease_is_free).then(|| lock(dir.path(), "LEASE"));
+            let deadline = Instant::now() + patience;
+            while !writer.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+                if held.is_some() && store.stats().unwrap().log_bytes > 4 << 10 {
+                    break; // Now there is no room indeed.
+                }
+            }
+            let waits = !writer.is_finished() && Instant::now() >= deadline;
+            drop(held);
+            assert!(!waits, "the writer waits for room that there is");
+        });
+        assert_eq!(store.stats().unwrap().total_concepts, 40);
+    }
+}
+
+#[test]
 fn a_compaction_survives_that_its_own_handle_adopts_the_manifest_first() {
     let dir = tempfile::tempdir().unwrap();
     let fs = WatchedFileSystem::new();

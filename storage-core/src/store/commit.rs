@@ -304,7 +304,12 @@ impl Shared {
         Ok(())
     }
 
-    fn follow_others(&self, disk: &Disk, writer: &mut Writer, locked: bool) -> Result<Arc<State>> {
+    pub(super) fn follow_others(
+        &self,
+        disk: &Disk,
+        writer: &mut Writer,
+        locked: bool,
+    ) -> Result<Arc<State>> {
         let state = self.state.load_full();
         let position = writer.position_mut();
         let log = position.log.header().number;

@@ -29,8 +29,11 @@ impl Shared {
     }
 
     pub(super) fn flush_leased(&self, disk: &Disk) -> Result<()> {
-        let Some(begun) = self.begin_flush(disk)? else { return Ok(()) };
-        let outcome = self.finish_flush(disk, &begun);
+        // Where there is nothing to flush, others may have flushed what this handle took for its tail.
+        let outcome = match self.begin_flush(disk)? {
+            Some(begun) => self.finish_flush(disk, &begun),
+            None => Ok(()),
+        };
         let mut writer = self.writer();
         writer.pinned = 0;
         let bytes = writer.position().log.bytes();

@@ -123,6 +123,12 @@ impl Maintenance {
         }
     }
 
+    /// Corrects how long the log's tail is, where others may have flushed it.
+    fn correct_tail(&self, tail_bytes: u64) {
+        self.signals.lock().tail_bytes = tail_bytes;
+        self.signals.changed.notify_all();
+    }
+
     /// Sees to it that what is committed is synced within an interval.
     pub(super) fn sync_within(&self, interval: Duration) {
         let mut wanted = self.signals.lock();
@@ -277,17 +283,32 @@ impl Shared {
         self.maintenance.signals.changed.notify_all();
     }
 
-    /// Flushes, and compacts while there is something to compact; returns false where another thread or
-    /// process is at it.
+    /// Flushes a tail that is long, and compacts while there is something to compact; returns false where
+    /// there is, and another thread or process is at it.
     fn maintain(&self) -> Result<bool> {
         let Some(disk) = &self.disk else { return Ok(true) };
-        let Some(_lease) = disk.try_lease()? else { return Ok(false) };
-        self.flush_leased(disk)?;
+        let lease = disk.try_lease()?;
+        let is_long = self.measure_tail(disk)? > self.options.flush_bytes;
+        let Some(_lease) = lease else { return Ok(!is_long) };
+        if is_long {
+            self.flush_leased(disk)?;
+        }
         while !self.is_closed() {
             let Some(run) = self.choose_compaction() else { break };
             self.compact_leased(disk, run, None)?;
         }
         Ok(true)
+    }
+
+    /// How long the log's tail is by now: another process may have flushed what this one knows of.
+    fn measure_tail(&self, disk: &Disk) -> Result<u64> {
+        let mut writer = self.writer();
+        self.adopt_newest(disk, &mut writer)?;
+        self.follow_others(disk, &mut writer, false)?;
+        let bytes = writer.position().log.bytes();
+        drop(writer);
+        self.maintenance.correct_tail(bytes);
+        Ok(bytes)
     }
 
     pub(super) fn lease<'a>(&self, disk: &'a Disk) -> Result<super::disk::Lease<'a>> {
