@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::child::{TestChild, orders, say};
 use common::options;
-use common::watched::WatchedFileSystem;
+use common::watched::{Operation, WatchedFileSystem};
 use storage_core::fs::FileSystem;
 use storage_core::{Association, Concept, ConceptPatch, Direction, Error, GraphStore, OpenOptions};
 
@@ -240,7 +240,7 @@ fn a_compaction_survives_that_its_own_handle_adopts_the_manifest_first() {
         store.flush().unwrap();
     }
     let (reading, path): (_, PathBuf) = (Arc::clone(&store), dir.path().to_owned());
-    fs.after_renaming(move || {
+    fs.after(Operation::Rename, move || {
         // Whoever opens says which manifest is the newest; then a commit makes the reader look.
         open(&path).put_concept(concept("c")).unwrap();
         assert!(reading.contains("c").unwrap());
@@ -253,6 +253,26 @@ fn a_compaction_survives_that_its_own_handle_adopts_the_manifest_first() {
         assert_eq!(store.snapshot().unwrap().concept_ids(None, 9).unwrap(), ["a", "b", "c", "d"]);
         assert_eq!(store.stats().unwrap().segments, 1);
         assert!(store.verify().unwrap().is_sound());
+    }
+}
+
+#[test]
+fn opening_starts_over_when_flushes_elsewhere_take_its_log_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = Arc::new(open(dir.path()));
+    for (at, read_only) in [(0, false), (1, true)] {
+        let fs = WatchedFileSystem::new();
+        let flushing = Arc::clone(&writer);
+        // The last that is asked for before the log is followed to its end.
+        fs.after(Operation::ListLogs, move || {
+            for part in 0..4 {
+                flushing.put_concept(concept(&format!("c{at}.{part}"))).unwrap();
+                flushing.flush().unwrap();
+            }
+        });
+        let options = OpenOptions { read_only, ..options() };
+        let opened = GraphStore::open_with(fs, dir.path(), options).unwrap();
+        assert_eq!(opened.stats().unwrap().total_concepts, 4 * (at + 1));
     }
 }
 

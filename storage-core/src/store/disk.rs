@@ -21,7 +21,7 @@ use crate::tombstones::Tombstones;
 use crate::wal::{self, End, Log, LogHeader};
 use crate::{Error, Result, interrupt};
 
-/// How often an opening starts over because files went while it looked for them.
+/// How often an opening starts over because files are missing that the newest manifest needs.
 const OPEN_ATTEMPTS: u32 = 20;
 /// What it waits longer each time.
 const OPEN_PAUSE: Duration = Duration::from_millis(1);
@@ -148,24 +148,30 @@ impl Disk {
             disk.create(options)?;
         }
         disk.poisonings = disk.control.poisonings();
-        let (mut position, mut state) = disk.load()?;
+        let (position, state) = disk.while_files_go(|| disk.try_open(options))?;
+        Ok((disk, position, state))
+    }
+
+    /// Loads the newest state, and brings it to the end of the log.
+    fn try_open(&self, options: &OpenOptions) -> Result<(Position, State)> {
+        let (mut position, mut state) = self.try_load()?;
         state.config = Arc::new(options.config.of_stored(&state.config)?);
-        if disk.access == Access::ReadWrite {
-            if disk.control.generation() != position.manifest.generation {
+        if self.access == Access::ReadWrite {
+            if self.control.generation() != position.manifest.generation {
                 // The page names a generation once its name is durable; a creation may have failed
                 // between the two.
-                disk.sync_names()?;
+                self.sync_names()?;
             }
-            state = disk.settle(&mut position, state)?;
+            state = self.settle(&mut position, state)?;
         } else {
-            let (followed, end) = disk.follow(&mut position, state)?;
+            let (followed, end) = self.follow(&mut position, state)?;
             state = followed;
             // Left in place: a writer will discard it, or is just about to finish it.
             if let End::Torn { discarded_bytes, .. } = end {
                 position.discarded_bytes = discarded_bytes;
             }
         }
-        Ok((disk, position, state))
+        Ok((position, state))
     }
 
     fn attach(fs: Arc<dyn FileSystem>, dir: &Path, options: &OpenOptions) -> Result<Self> {
@@ -347,15 +353,26 @@ impl Disk {
 
     /// Reads the newest manifest and replays the log behind it.
     pub(super) fn load(&self) -> Result<(Position, State)> {
+        self.while_files_go(|| self.try_load())
+    }
+
+    /// Starts over as long as files go that were just named: flushes elsewhere publish newer manifests and
+    /// remove what this one's names.
+    ///
+    /// Where no newer manifest comes, a file is indeed missing: that is tried a few times only.
+    fn while_files_go<T>(&self, load: impl Fn() -> Result<T>) -> Result<T> {
         let mut attempt = 0;
         loop {
-            attempt += 1;
-            match self.try_load() {
-                // A flush elsewhere published a newer manifest and removed what this one names.
+            let newest = Manifest::list(&*self.fs, &self.dir)?.first().copied();
+            match load() {
                 Err(Error::Io { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound && attempt < OPEN_ATTEMPTS =>
+                    if source.kind() == std::io::ErrorKind::NotFound
+                        && attempt + 1 < OPEN_ATTEMPTS =>
                 {
-                    std::thread::sleep(OPEN_PAUSE * (attempt - 1));
+                    std::thread::sleep(OPEN_PAUSE * attempt);
+                    if Manifest::list(&*self.fs, &self.dir)?.first().copied() == newest {
+                        attempt += 1;
+                    }
                 }
                 outcome => return outcome,
             }

@@ -11,10 +11,19 @@ use storage_core::fs::{Access, ByteView, File, FileSystem, OsFileSystem, PageHan
 
 type Hook = Box<dyn FnOnce() + Send>;
 
-/// The system's file system, which calls a test once, right after the next renaming.
+/// The system's file system, which calls a test once, right after a chosen operation.
 #[derive(Default)]
 pub(crate) struct WatchedFileSystem {
-    renamed: Mutex<Option<Hook>>,
+    hook: Mutex<Option<(Operation, Hook)>>,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// A manifest gets its name.
+    Rename,
+    /// The names of the logs are read.
+    ListLogs,
 }
 
 impl fmt::Debug for WatchedFileSystem {
@@ -28,9 +37,19 @@ impl WatchedFileSystem {
         Arc::new(Self::default())
     }
 
-    /// Calls `hook` after the next renaming: a manifest was published, and no one was told yet.
-    pub(crate) fn after_renaming(&self, hook: impl FnOnce() + Send + 'static) {
-        *self.renamed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(hook));
+    /// Calls `hook` once, after the next operation of that kind.
+    pub(crate) fn after(&self, operation: Operation, hook: impl FnOnce() + Send + 'static) {
+        *self.hook.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((operation, Box::new(hook)));
+    }
+
+    fn done(&self, operation: Operation) {
+        let mut waiting = self.hook.lock().unwrap_or_else(PoisonError::into_inner);
+        let hook = waiting.take_if(|(awaited, _)| *awaited == operation);
+        drop(waiting);
+        if let Some((_, hook)) = hook {
+            hook();
+        }
     }
 }
 
@@ -57,10 +76,7 @@ impl FileSystem for WatchedFileSystem {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         OsFileSystem.rename(from, to)?;
-        let hook = self.renamed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(hook) = hook {
-            hook();
-        }
+        self.done(Operation::Rename);
         Ok(())
     }
 
@@ -73,6 +89,10 @@ impl FileSystem for WatchedFileSystem {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        OsFileSystem.list(path)
+        let names = OsFileSystem.list(path);
+        if path.ends_with("wal") {
+            self.done(Operation::ListLogs);
+        }
+        names
     }
 }
