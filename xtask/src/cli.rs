@@ -132,6 +132,8 @@ pub(crate) enum CrashPart {
     TestsTested,
     /// Processes that are killed as they write
     Kill,
+    /// Writers and readers on one store at once, killed and started again
+    Processes,
     /// Each I/O operation fails in turn
     Io,
 }

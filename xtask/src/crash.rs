@@ -47,6 +47,12 @@ const fn test(part: CrashPart) -> Test {
         CrashPart::Kill => {
             Test { name: "crash", seeds: CRASH_SEEDS, long: &[("SUTRA_CRASH_COUNT", "10000")] }
         }
+        CrashPart::Processes => Test {
+            name: "processes",
+            seeds: Some(["SUTRA_PROCESSES_SEED", "SUTRA_PROCESSES_COUNT"]),
+            // An hour on two cores that nothing else uses.
+            long: &[("SUTRA_PROCESSES_COUNT", "2000")],
+        },
         CrashPart::Io => Test {
             name: "io_failure",
             seeds: Some(["SUTRA_IO_SEED", "SUTRA_IO_COUNT"]),
