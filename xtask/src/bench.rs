@@ -1,12 +1,14 @@
 //! `cargo xtask bench`: measures the store through Python, and the crates through criterion if asked.
 //!
 //! `benches/python/bench_store.py --data DIR --output FILE` prints a table and writes JSON to FILE.
+//! `cargo xtask bench stores` builds and runs `benches/stores`, a workspace of its own, in the same way.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cli::BenchArguments;
+use crate::cli::{BenchArguments, BenchPart, StoresArguments};
 use crate::process;
 use crate::setup;
 use crate::workspace::Workspace;
@@ -14,23 +16,19 @@ use crate::workspace::Workspace;
 /// Where the results go, from the root.
 const OUTPUT: &str = "benches/out";
 
+/// The crate of the stores beside each other, from the root.
+pub(crate) const STORES: &str = "benches/stores/Cargo.toml";
+
 /// Sets up and measures.
 ///
 /// # Errors
 ///
 /// When the data set is missing, or the set-up or a benchmark fails.
 pub(crate) fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<()> {
-    let data = match &arguments.data {
-        Some(folder) => folder.clone(),
-        None => workspace.full_data().unwrap_or_else(|| {
-            println!("bench: no full data set (cargo xtask data makes it); measuring the slice");
-            workspace.slice()
-        }),
-    };
-    if !data.join("concepts.jsonl").is_file() {
-        bail!("{} holds no concepts.jsonl", data.display());
+    if let Some(BenchPart::Stores(arguments)) = &arguments.part {
+        return stores(workspace, arguments);
     }
-    let data = data.canonicalize().context("finding the data set")?;
+    let data = data(workspace, arguments.data.as_deref())?;
     setup::run(workspace)?;
     if arguments.criterion {
         process::run(process::cargo(workspace).args([
@@ -40,9 +38,62 @@ pub(crate) fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<(
             "benches",
         ]))?;
     }
-    let output = workspace.path(OUTPUT);
-    fs::create_dir_all(&output).with_context(|| format!("making {OUTPUT}"))?;
+    let output = output(workspace)?;
     let mut bench = process::python(workspace);
     bench.arg("benches/python/bench_store.py").arg("--data").arg(data);
     process::run(bench.arg("--output").arg(output.join("store.json")))
+}
+
+/// Measures the durable store beside others.
+fn stores(workspace: &Workspace, arguments: &StoresArguments) -> Result<()> {
+    let data = data(workspace, arguments.data.as_deref())?;
+    let target = workspace.target("stores");
+    let mut build = process::cargo(workspace);
+    build.args(["build", "--release", "--locked", "--manifest-path", STORES, "--target-dir"]);
+    process::run(build.arg(&target))?;
+    let executable = format!("stores{}", std::env::consts::EXE_SUFFIX);
+    let mut bench = process::command(workspace, target.join("release").join(executable));
+    bench.args(["run", "--concepts", &arguments.concepts.to_string(), "--data"]).arg(data);
+    if let Some(folder) = &arguments.folder {
+        bench.arg("--folder").arg(folder);
+    }
+    for store in &arguments.only {
+        bench.args(["--only", store]);
+    }
+    bench.args(["--commit", &commit(workspace)?]);
+    process::run(bench.arg("--output").arg(output(workspace)?.join("stores.json")))
+}
+
+/// The data set that is asked for, or the best that there is.
+fn data(workspace: &Workspace, asked: Option<&Path>) -> Result<PathBuf> {
+    let data = match asked {
+        Some(folder) => folder.to_owned(),
+        None => workspace.full_data().unwrap_or_else(|| {
+            println!("bench: no full data set (cargo xtask data makes it); measuring the slice");
+            workspace.slice()
+        }),
+    };
+    if !data.join("concepts.jsonl").is_file() {
+        bail!("{} holds no concepts.jsonl", data.display());
+    }
+    data.canonicalize().context("finding the data set")
+}
+
+fn output(workspace: &Workspace) -> Result<PathBuf> {
+    let output = workspace.path(OUTPUT);
+    fs::create_dir_all(&output).with_context(|| format!("making {OUTPUT}"))?;
+    Ok(output)
+}
+
+/// The commit that is checked out, for the record.
+fn commit(workspace: &Workspace) -> Result<String> {
+    let said = |arguments: &[&str]| {
+        process::output(process::command(workspace, "git").args(arguments))
+            .map(|text| text.trim_end().to_owned())
+    };
+    let mut commit = said(&["rev-parse", "--short=12", "HEAD"])?;
+    if !said(&["status", "--porcelain", "--untracked-files=no"])?.is_empty() {
+        commit.push_str(", and changes since");
+    }
+    Ok(commit)
 }

@@ -95,6 +95,7 @@ pub(crate) struct SliceArguments {
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArguments {
     /// The data set; the full one where it is found, else the slice
     #[arg(long, value_name = "DIR")]
@@ -102,6 +103,33 @@ pub(crate) struct BenchArguments {
     /// Run the criterion benches of the crates first
     #[arg(long)]
     pub(crate) criterion: bool,
+    /// Something else to measure
+    #[command(subcommand)]
+    pub(crate) part: Option<BenchPart>,
+}
+
+/// What `bench` measures beside the store through Python.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchPart {
+    /// Measures the durable store beside SQLite, redb and fjall
+    Stores(StoresArguments),
+}
+
+/// Arguments of `bench stores`.
+#[derive(Debug, Args)]
+pub(crate) struct StoresArguments {
+    /// How many records
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
+    pub(crate) concepts: u64,
+    /// The data set; the full one where it is found, else the slice
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where the stores are made, and removed again; needs some gigabytes
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Only the named store; may be given several times
+    #[arg(long, value_name = "STORE")]
+    pub(crate) only: Vec<String>,
 }
 
 /// Arguments of `crash`.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cli::{DemoArguments, TestArguments};
 use crate::tools::{DENY, NEXTEST};
 use crate::workspace::Workspace;
-use crate::{coverage, demo, fuzz, offline, process, readme, setup, tidy};
+use crate::{bench, coverage, demo, fuzz, offline, process, readme, setup, tidy};
 
 /// One line of the table.
 struct Step {
@@ -29,7 +29,8 @@ const STEPS: [Step; 19] = [
     step("setup", |workspace, _| setup::run(workspace)),
     step("fmt", |workspace, _| {
         cargo(workspace, &["fmt", "--all", "--check"])?;
-        cargo(workspace, &["fmt", "--manifest-path", fuzz::MANIFEST, "--check"])
+        cargo(workspace, &["fmt", "--manifest-path", fuzz::MANIFEST, "--check"])?;
+        cargo(workspace, &["fmt", "--manifest-path", bench::STORES, "--check"])
     }),
     step("tidy", |workspace, _| tidy::run(workspace)),
     step("deny", |workspace, _| {
