@@ -196,6 +196,20 @@ pub enum Error {
         /// What ran out.
         what: &'static str,
     },
+    /// An untrusted store has more bytes than its opening allows.
+    #[error(
+        "{path} makes it {bytes} bytes to be read or unpacked of an untrusted store, where \
+         max_untrusted_bytes is {max}; raise it if the store is to be that large and memory holds it",
+        path = path.display()
+    )]
+    UntrustedTooLarge {
+        /// The file that was one too many.
+        path: PathBuf,
+        /// Bytes so far, with its own.
+        bytes: u64,
+        /// The option's value.
+        max: u64,
+    },
     /// The past that was asked for is not kept.
     #[error(
         "the store at epoch {asked} can't be read: it keeps the past from epoch {oldest} on{advice}",

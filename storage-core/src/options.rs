@@ -223,6 +223,11 @@ pub struct OpenOptions {
     /// How long the past is kept, from now on and by every handle; `None`: as the store has it, which is
     /// [`Retention::None`] at first.
     pub retention: Option<Retention>,
+    /// The store came from elsewhere: read it to the heap, verify all of it first, and never write; see
+    /// [`crate::GraphStore::open_untrusted`].
+    pub untrusted: bool,
+    /// Bytes that an untrusted store's files may have together, with what their contents unpack to.
+    pub max_untrusted_bytes: u64,
 }
 
 impl Default for OpenOptions {
@@ -237,6 +242,8 @@ impl Default for OpenOptions {
             flush_bytes: 16 << 20,
             background: true,
             retention: None,
+            untrusted: false,
+            max_untrusted_bytes: 4 << 30,
         }
     }
 }

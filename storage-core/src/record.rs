@@ -87,6 +87,18 @@ fn decompress(mut field: Reader<'_>) -> Decode<String> {
         .ok_or_else(|| field.error("an LZ4 block of UTF-8"))
 }
 
+/// To how many bytes the content within a concept's record unpacks, as it says itself.
+pub(crate) fn unpacked_bytes(record: &[u8]) -> Decode<u64> {
+    let mut reader = Reader::new(record);
+    let mut bytes = 0_u64;
+    while let Some((tag, mut field)) = reader.field()? {
+        if tag == tag::COMPRESSED_CONTENT {
+            bytes = bytes.saturating_add(field.varint()?);
+        }
+    }
+    Ok(bytes)
+}
+
 /// The concept that a record, an id and a creation time make; its vector is left out.
 pub(crate) fn decode_concept(id: &str, created: f64, record: &[u8]) -> Decode<Concept> {
     let mut concept = Concept::new(id, "");

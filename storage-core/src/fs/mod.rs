@@ -4,6 +4,7 @@
 //! refuse exactly what a real one may. Invariant: nothing here retries or hides an I/O error.
 
 mod byte_view;
+mod heap;
 mod map;
 mod os;
 mod simulated;
@@ -13,6 +14,7 @@ use std::io;
 use std::path::Path;
 
 pub use byte_view::ByteView;
+pub(crate) use heap::HeapFileSystem;
 pub(crate) use map::SharedPage;
 pub use os::OsFileSystem;
 pub use simulated::{Fault, FaultKind, Moment, Outcome, SimulatedFileSystem, Unsynced};

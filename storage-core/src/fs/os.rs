@@ -28,11 +28,13 @@ impl FileSystem for OsFileSystem {
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
         let write = access == Access::ReadWrite;
+        check_regular(path)?;
         let file = fs::OpenOptions::new().read(true).write(write).open(path)?;
         Ok(Box::new(OsFile(file)))
     }
 
     fn view(&self, path: &Path) -> io::Result<ByteView> {
+        check_regular(path)?;
         Ok(ByteView::from_map(FileMap::open(&fs::File::open(path)?)?))
     }
 
@@ -75,6 +77,14 @@ impl FileSystem for OsFileSystem {
         }
         Ok(names)
     }
+}
+
+/// Refuses what is no file, before it is opened: to open a pipe is to wait for whoever writes to it.
+fn check_regular(path: &Path) -> io::Result<()> {
+    if fs::metadata(path)?.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
 }
 
 #[derive(Debug)]

@@ -30,12 +30,42 @@ impl IdHasher {
     }
 }
 
+fn capacity(rows: usize) -> usize {
+    (rows * 4 / 3 + 1).next_power_of_two()
+}
+
+/// Probes a row that making a table may take on average; chance takes less than three.
+const MOST_PROBES: u64 = 64;
+
+/// Whether making a table of these hashes takes time linear in their number, as it does unless someone
+/// who knows the store's uuid chose the ids.
+pub(crate) fn are_spread(hashes: &[u64]) -> bool {
+    if hashes.is_empty() {
+        return true;
+    }
+    let capacity = capacity(hashes.len());
+    let mut taken = vec![false; capacity];
+    let mut probes = (hashes.len() as u64 + 16) * MOST_PROBES;
+    for &hash in hashes {
+        let mut slot = hash as usize & (capacity - 1);
+        while taken[slot] {
+            slot = (slot + 1) & (capacity - 1);
+            probes -= 1;
+            if probes == 0 {
+                return false;
+            }
+        }
+        taken[slot] = true;
+    }
+    true
+}
+
 /// The table over the hashes of rows 0, 1, ….
 pub(super) fn build(hashes: &[u64]) -> Vec<u64> {
     if hashes.is_empty() {
         return Vec::new();
     }
-    let capacity = (hashes.len() * 4 / 3 + 1).next_power_of_two();
+    let capacity = capacity(hashes.len());
     let mut table = vec![0_u64; capacity];
     for (row, &hash) in hashes.iter().enumerate() {
         let mut slot = hash as usize & (capacity - 1);
@@ -86,6 +116,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn hashes_that_collide_are_told_from_those_of_chance() {
+        let hasher = IdHasher::new(&[7; 16]);
+        let of_chance: Vec<u64> = (0..20_000).map(|at| hasher.hash(&format!("c{at}"))).collect();
+        assert!(are_spread(&of_chance) && are_spread(&[]) && are_spread(&[1, 1]));
+        let chosen: Vec<u64> = of_chance.iter().map(|hash| hash << 32).collect();
+        assert!(!are_spread(&chosen));
+    }
 
     proptest! {
         #[test]

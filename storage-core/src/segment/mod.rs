@@ -5,6 +5,7 @@
 //! a file is used before its checksum was compared.
 
 mod build;
+mod check;
 mod format;
 mod id_table;
 mod merge;
@@ -25,8 +26,9 @@ use vector_kernel::{FlatIndex, QueryError, Rows};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 pub(crate) use build::{NewEdge, NewPart, NewRow, build_on_heap};
+pub(crate) use check::Limits;
 pub(crate) use format::{Counts, Identity};
-pub(crate) use id_table::IdHasher;
+pub(crate) use id_table::{IdHasher, are_spread};
 pub(crate) use merge::{Beneath, MergeInput, MergeTarget, merge};
 pub(crate) use scopes::Of;
 

@@ -272,7 +272,8 @@ impl GraphStore {
         self.shared.stats(&self.snapshot()?)
     }
 
-    /// Reads every file whole and compares all checksums.
+    /// Reads every file whole, compares all checksums, and checks that records decode and that rows and
+    /// indexes of the newest state agree.
     ///
     /// # Errors
     /// As [`GraphStore::snapshot`]; damage is not an error here but in the report.

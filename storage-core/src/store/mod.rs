@@ -17,6 +17,7 @@ mod stats;
 mod ticket;
 mod transaction;
 mod undo;
+mod untrusted;
 mod write;
 
 use std::fmt;
@@ -127,7 +128,7 @@ impl GraphStore {
     /// # Errors
     /// As [`GraphStore::open`].
     pub fn open_with(fs: Arc<dyn FileSystem>, path: &Path, options: OpenOptions) -> Result<Self> {
-        if options.exclusive && options.read_only {
+        if options.exclusive && (options.read_only || options.untrusted) {
             return Err(Error::InvalidArgument {
                 name: "exclusive",
                 expected: "false for a read-only store".to_owned(),
@@ -136,6 +137,9 @@ impl GraphStore {
         }
         check_path(path)?;
         options.config.of_new().validate()?;
+        if options.untrusted {
+            return Self::open_heap(fs, path, options);
+        }
         let (disk, position, mut state) = Disk::open(fs, path, &options)?;
         state.changed.clear(); // No transaction of this handle has read anything yet.
         let writer = Writer::new(Some(position), state.epoch);

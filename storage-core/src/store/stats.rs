@@ -129,7 +129,11 @@ impl Shared {
         for part in segments {
             report.files += 1;
             report.bytes += part.segment.byte_len() as u64;
-            report.damage.extend(part.segment.verify_all());
+            let damage = part.segment.verify_all();
+            // What checksums can't tell: whether all that is in there agrees.
+            let disagreement =
+                if damage.is_empty() { part.segment.check(&state.limits()).err() } else { None };
+            report.damage.extend(damage.into_iter().chain(disagreement));
             interrupt::check_now()?;
         }
         let read: Vec<u64> = state.parts.iter().map(|part| part.segment.id()).collect();
