@@ -44,6 +44,7 @@ mod merge;
 mod overlay;
 pub mod paths;
 mod rows;
+mod salvage;
 mod view;
 pub mod visit;
 mod weighted;

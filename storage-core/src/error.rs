@@ -25,7 +25,7 @@ pub enum Error {
     },
     /// Bytes of a store's file are not what was written.
     #[error(
-        "{path} is damaged at byte {offset}: expected {expected}, found {found}; restore a backup, \
+        "{path} is damaged at byte {offset}: expected {expected}, found {found}; restore a backup, repair, \
          or, where the store still opens, run verify to list all damage",
         path = path.display()
     )]

@@ -19,6 +19,7 @@ pub mod fs;
 mod history;
 mod interrupt;
 mod manifest;
+mod mend;
 mod operation;
 mod options;
 mod record;
@@ -40,7 +41,10 @@ pub use state::{
     ConceptHit, Condition, Filter, FoundPath, FoundPaths, HybridHit, Leg, PathQuery, PathStep,
     TextQuery, WordOperator,
 };
-pub use store::{AsOf, GraphStore, Snapshot, StoreStats, Ticket, Transaction, VerifyReport};
+pub use store::{
+    AsOf, GraphStore, Loss, RepairReport, Snapshot, StoreStats, Tally, Ticket, Transaction,
+    VerifyReport,
+};
 pub use vector_kernel::Metric;
 
 /// The longest concept id, and the longest association type, in bytes of UTF-8.

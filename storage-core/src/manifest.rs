@@ -22,7 +22,6 @@ use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"SUTRAMAN";
 const VERSION: u32 = 2;
-const HEADER_BYTES: usize = 32;
 /// A body above this size is damage, not a manifest: it stops a wild length from filling memory.
 const MAX_BODY_BYTES: u64 = 1 << 30;
 
@@ -73,9 +72,12 @@ pub(crate) struct HistoryEntry {
 }
 
 impl Manifest {
+    /// Bytes before the body.
+    pub(crate) const HEADER_BYTES: usize = 32;
+
     pub(crate) fn store_uuid(&self, path: &Path) -> Result<[u8; 16]> {
         u128::from_str_radix(&self.store, 16).map(u128::to_be_bytes).map_err(|_| {
-            Error::corrupt(path, HEADER_BYTES as u64, "a store uuid", self.store.clone())
+            Error::corrupt(path, Self::HEADER_BYTES as u64, "a store uuid", self.store.clone())
         })
     }
 
@@ -106,10 +108,11 @@ impl Manifest {
         Self::decode(&path, &bytes, generation)
     }
 
-    fn decode(path: &Path, bytes: &[u8], generation: u64) -> Result<Self> {
+    /// The manifest that a file's bytes are, if they are one whole.
+    pub(crate) fn decode(path: &Path, bytes: &[u8], generation: u64) -> Result<Self> {
         let corrupt =
             |at: u64, expected: &str, found: String| Err(Error::corrupt(path, at, expected, found));
-        let Some((header, body)) = bytes.split_at_checked(HEADER_BYTES) else {
+        let Some((header, body)) = bytes.split_at_checked(Self::HEADER_BYTES) else {
             return corrupt(0, "a header of 32 bytes", format!("{} bytes", bytes.len()));
         };
         if &header[..8] != MAGIC {
@@ -143,7 +146,7 @@ impl Manifest {
     /// Publishes the manifest: once this returns, it is the store's after any crash.
     pub(crate) fn publish(&self, fs: &dyn FileSystem, dir: &Path) -> Result<()> {
         let body = serde_json::to_vec(self).expect("a manifest holds plain data only");
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
+        let mut bytes = Vec::with_capacity(Self::HEADER_BYTES + body.len());
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&0_u32.to_le_bytes());

@@ -104,7 +104,14 @@ impl Tombstones {
         Self::decode(&path, &bytes, store, segment, lsn)
     }
 
-    fn decode(path: &Path, bytes: &[u8], store: &[u8; 16], segment: u64, lsn: u64) -> Result<Self> {
+    /// The tombstones that a file's bytes are, if they are whole.
+    pub(crate) fn decode(
+        path: &Path,
+        bytes: &[u8],
+        store: &[u8; 16],
+        segment: u64,
+        lsn: u64,
+    ) -> Result<Self> {
         let corrupt = |at: usize, expected: &str, found: String| {
             Error::corrupt(path, at as u64, expected, found)
         };

@@ -8,6 +8,7 @@ mod heap;
 mod map;
 mod os;
 mod simulated;
+mod tolerant;
 
 use std::fmt::Debug;
 use std::io;
@@ -18,6 +19,7 @@ pub(crate) use heap::HeapFileSystem;
 pub(crate) use map::SharedPage;
 pub use os::OsFileSystem;
 pub use simulated::{Fault, FaultKind, Moment, Outcome, SimulatedFileSystem, Unsynced};
+pub(crate) use tolerant::TolerantFile;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -72,6 +72,20 @@ impl HistoryFile {
     pub(crate) fn open(fs: &dyn FileSystem, dir: &Path, store: &[u8; 16], id: u64) -> Result<Self> {
         let path = path(dir, id);
         let bytes = fs.view(&path).map_err(|e| Error::io("open", &path, e))?;
+        Self::from_view(path, bytes, store, id)
+    }
+
+    /// A file whose bytes were read.
+    pub(crate) fn from_bytes(
+        path: PathBuf,
+        bytes: &[u8],
+        store: &[u8; 16],
+        id: u64,
+    ) -> Result<Self> {
+        Self::from_view(path, ByteView::from_bytes(bytes), store, id)
+    }
+
+    fn from_view(path: PathBuf, bytes: ByteView, store: &[u8; 16], id: u64) -> Result<Self> {
         let outline = parse_header(&path, &bytes, store, id)?;
         Ok(Self { path, bytes, outline })
     }

@@ -270,11 +270,26 @@ pub(crate) fn parse(path: &Path, bytes: &[u8], blocks: Blocks) -> Result<Outline
         return Err(corrupt(tail_at + 52, &format!("tail checksum {crc:08x}"), found));
     }
 
-    let checksum_count = (table_at - checksums_at) / 4;
+    let sections = parse_table(path, &bytes[table_at..tail_at], checksums_at..table_at, blocks)?;
+    Ok(Outline { identity, counts, sections, checksums: checksums_at..table_at })
+}
+
+/// Parses a section table, whose checksum was compared.
+pub(crate) fn parse_table(
+    path: &Path,
+    table: &[u8],
+    checksums: Range<usize>,
+    blocks: Blocks,
+) -> Result<[Section; Kind::ALL.len()]> {
+    let corrupt = |offset: usize, expected: &str, found: String| {
+        Error::corrupt(path, offset as u64, expected, found)
+    };
+    let (checksums_at, table_at) = (checksums.start, checksums.end);
+    let checksum_count = checksums.len() / 4;
     let mut sections: [Section; Kind::ALL.len()] = Default::default();
     let mut seen = [false; Kind::ALL.len()];
     let (mut sections_end, mut checksums_end) = (HEADER_BYTES, 0);
-    for (i, entry) in bytes[table_at..tail_at].chunks_exact(TABLE_ENTRY_BYTES).enumerate() {
+    for (i, entry) in table.chunks_exact(TABLE_ENTRY_BYTES).enumerate() {
         let start = usize::try_from(read_u64(entry, 8)).unwrap_or(usize::MAX);
         let len = usize::try_from(read_u64(entry, 16)).unwrap_or(usize::MAX);
         let first_checksum = usize::try_from(read_u64(entry, 24)).unwrap_or(usize::MAX);
@@ -309,5 +324,5 @@ pub(crate) fn parse(path: &Path, bytes: &[u8], blocks: Blocks) -> Result<Outline
         let expected = format!("{checksums_end} checksums of blocks");
         return Err(corrupt(checksums_at, &expected, checksum_count.to_string()));
     }
-    Ok(Outline { identity, counts, sections, checksums: checksums_at..table_at })
+    Ok(sections)
 }

@@ -11,6 +11,7 @@ mod id_table;
 mod merge;
 mod remake;
 mod scopes;
+mod salvage;
 mod writer;
 
 use std::fmt;
@@ -31,6 +32,7 @@ pub(crate) use format::{Counts, Identity};
 pub(crate) use id_table::{IdHasher, are_spread};
 pub(crate) use merge::{Beneath, MergeInput, MergeTarget, merge};
 pub(crate) use scopes::Of;
+pub(crate) use salvage::{SalvagedSegment, VectorRows};
 
 use crate::fs::{ByteView, FileSystem};
 use crate::operation::{EdgeKey, PutAssociation, PutConcept};

@@ -27,16 +27,7 @@ impl Shared {
             });
         };
         super::check_path(target)?;
-        match disk.fs.list(target) {
-            Ok(names) => {
-                if let Some(found) = names.first() {
-                    let (path, found) = (target.to_owned(), found.clone());
-                    return Err(Error::NotAStore { path, found });
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::io("list", target, error)),
-        }
+        super::check_empty(&*disk.fs, target)?;
         let _lease = self.lease(disk)?;
         self.flush_leased(disk)?;
         let manifest = self.manifest();

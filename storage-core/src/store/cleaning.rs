@@ -89,13 +89,14 @@ impl Disk {
     }
 }
 
-enum SegmentName {
+/// What a name in the directory of segments stands for.
+pub(super) enum SegmentName {
     Segment(u64),
     Tombstones(u64, u64),
     History(u64),
 }
 
-fn parse_segment_name(name: &str) -> Option<SegmentName> {
+pub(super) fn parse_segment_name(name: &str) -> Option<SegmentName> {
     if let Some(id) = name.strip_suffix(".seg") {
         return id.parse().ok().map(SegmentName::Segment);
     }

@@ -99,6 +99,19 @@ pub(super) struct Lease<'a> {
     _threads: MutexGuard<'a, ()>,
 }
 
+/// A file that is in a store's directory while a repair writes it.
+pub(super) const UNFINISHED: &str = "UNFINISHED";
+
+/// Refuses a store that a repair began and did not end.
+pub(super) fn check_finished(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+    // Whatever else is wrong with the directory, opening finds out.
+    if fs.list(dir).is_ok_and(|names| names.iter().any(|name| name == UNFINISHED)) {
+        let found = format!("{UNFINISHED}, which a repair leaves that did not end; repair again");
+        return Err(Error::NotAStore { path: dir.to_owned(), found });
+    }
+    Ok(())
+}
+
 pub(super) fn segment_path(dir: &Path, id: u64) -> PathBuf {
     dir.join("seg").join(format!("{id:020}.seg"))
 }
@@ -551,7 +564,7 @@ fn open_or_create(fs: &dyn FileSystem, path: &Path) -> Result<Box<dyn File>> {
 /// A directory without a manifest may hold an interrupted creation, and nothing else.
 fn check_unused(dir: &Path, names: &[String]) -> Result<()> {
     let ours = |name: &str| {
-        matches!(name, "LOCK" | "LEASE" | "CONTROL" | "wal" | "seg")
+        matches!(name, "LOCK" | "LEASE" | "CONTROL" | "wal" | "seg" | UNFINISHED)
             || name
                 .strip_prefix("manifest-")
                 .is_some_and(|rest| rest.strip_suffix(".tmp").is_some())

@@ -12,6 +12,7 @@ mod history;
 mod maintenance;
 mod namespaces;
 mod recovery;
+mod repair;
 mod snapshot;
 mod stats;
 mod ticket;
@@ -36,6 +37,7 @@ use commit::Changes;
 use disk::{Disk, Position};
 pub use history::AsOf;
 use maintenance::Maintenance;
+pub use repair::{Loss, RepairReport, Tally};
 use namespaces::Reader;
 pub use snapshot::Snapshot;
 pub use stats::{StoreStats, VerifyReport};
@@ -137,9 +139,15 @@ impl GraphStore {
         }
         check_path(path)?;
         options.config.of_new().validate()?;
+        disk::check_finished(&*fs, path)?;
         if options.untrusted {
             return Self::open_heap(fs, path, options);
         }
+        Self::open_unfinished(fs, path, options)
+    }
+
+    /// Opens a store that may bear the mark of one that is not finished.
+    fn open_unfinished(fs: Arc<dyn FileSystem>, path: &Path, options: OpenOptions) -> Result<Self> {
         let (disk, position, mut state) = Disk::open(fs, path, &options)?;
         state.changed.clear(); // No transaction of this handle has read anything yet.
         let writer = Writer::new(Some(position), state.epoch);
@@ -359,6 +367,18 @@ fn check_path(path: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Refuses a directory that has anything in it, where a new store is to be.
+fn check_empty(fs: &dyn FileSystem, target: &Path) -> Result<()> {
+    match fs.list(target) {
+        Ok(names) => match names.first() {
+            Some(found) => Err(Error::NotAStore { path: target.to_owned(), found: found.clone() }),
+            None => Ok(()),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io("list", target, error)),
+    }
 }
 
 impl Drop for GraphStore {

@@ -74,6 +74,7 @@ mod group_commit;
 mod header;
 mod log;
 mod reader;
+mod salvage;
 #[cfg(test)]
 mod tests;
 
@@ -82,6 +83,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use group_commit::GroupCommit;
 pub(crate) use header::LogHeader;
 pub(crate) use log::{End, Frame, Log};
+pub(crate) use salvage::{SalvagedLog, salvage};
 
 use crate::fs::FileSystem;
 use crate::{Error, Result};
