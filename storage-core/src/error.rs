@@ -210,6 +210,22 @@ pub enum Error {
         /// The option's value.
         max: u64,
     },
+    /// A line of an export is not what one has there.
+    #[error(
+        "line {line} of {path}: expected {expected}, found {found}; transactions before it stay: put the \
+         line right, or export anew, and import again",
+        path = path.display()
+    )]
+    InvalidExport {
+        /// The file, or "(import)".
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What an export has there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
     /// The past that was asked for is not kept.
     #[error(
         "the store at epoch {asked} can't be read: it keeps the past from epoch {oldest} on{advice}",

@@ -42,8 +42,8 @@ pub use state::{
     TextQuery, WordOperator,
 };
 pub use store::{
-    AsOf, GraphStore, Loss, RepairReport, Snapshot, StoreStats, Tally, Ticket, Transaction,
-    VerifyReport,
+    AsOf, ExportReport, GraphStore, ImportReport, Loss, RepairReport, Snapshot, StoreStats, Tally,
+    Ticket, Transaction, VerifyReport,
 };
 pub use vector_kernel::Metric;
 

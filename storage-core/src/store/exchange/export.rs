@@ -1,0 +1,151 @@
+//! Writing a state as lines of JSON.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::file::NewFile;
+use super::line::{End, FORMAT, Header, Line, VERSION};
+use crate::fs::OsFileSystem;
+use crate::store::{GraphStore, Snapshot, check_path};
+use crate::{Direction, Error, Result};
+
+/// Concepts whose numbers are looked up at once.
+const PAGE: usize = 1024;
+
+/// What an export holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ExportReport {
+    /// Concepts.
+    pub concepts: u64,
+    /// Associations.
+    pub associations: u64,
+    /// Bytes of all lines.
+    pub bytes: u64,
+    /// The number of the last transaction in it.
+    pub epoch: u64,
+}
+
+impl GraphStore {
+    /// As [`Snapshot::export_jsonl`], of the newest state.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn export_jsonl(&self, path: impl AsRef<Path>) -> Result<ExportReport> {
+        self.snapshot()?.export_jsonl(path)
+    }
+}
+
+impl Snapshot {
+    /// Exports all concepts and associations to a file, one JSON object a line, without loss.
+    ///
+    /// The file gets its name, in place of one that has it, when it is whole and survives power loss. See
+    /// `docs/export-format.md` for the lines, and [`GraphStore::import_jsonl`] for the way back.
+    ///
+    /// ```
+    /// use storage_core::{Concept, GraphStore, StoreConfig};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let path = dir.path().join("store.jsonl");
+    /// let store = GraphStore::in_memory(StoreConfig::default())?;
+    /// store.put_concept(Concept::new("dog", "a domesticated mammal"))?;
+    /// assert_eq!(store.export_jsonl(&path)?.concepts, 1);
+    ///
+    /// let other = GraphStore::in_memory(StoreConfig::default())?;
+    /// other.import_jsonl(&path)?;
+    /// assert_eq!(other.concept("dog")?, store.concept("dog")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::InvalidArgument`] for a path that names no file; [`Error::Corrupt`] as for
+    /// all reads. Then no file of the name was made or changed.
+    pub fn export_jsonl(&self, path: impl AsRef<Path>) -> Result<ExportReport> {
+        let path = path.as_ref();
+        check_path(path)?;
+        let mut file = NewFile::create(&OsFileSystem, path)?;
+        match self.write_lines(&mut file, path) {
+            Ok(report) => file.finish().map(|()| report),
+            Err(error) => {
+                file.discard();
+                Err(error)
+            }
+        }
+    }
+
+    /// Exports to any writer, as [`Snapshot::export_jsonl`] does to a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path "(export)"; [`Error::Corrupt`] as for all reads. An export that broke
+    /// off has no last line, and is refused when it is imported.
+    pub fn write_jsonl(&self, out: impl Write) -> Result<ExportReport> {
+        self.write_lines(out, Path::new("(export)"))
+    }
+
+    fn write_lines(&self, out: impl Write, path: &Path) -> Result<ExportReport> {
+        let state = self.state();
+        let mut out = Lines { out, path, line: Vec::new(), bytes: 0, crc: 0 };
+        out.write(&Line::Header(Header {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            config: (*state.config).clone(),
+            epoch: state.epoch,
+            commit_time: state.commit_time,
+            concepts: state.concept_count(),
+            vectors: state.vector_count(),
+            associations: state.edge_count(),
+        }))?;
+        let (mut concepts, mut associations) = (0, 0);
+        self.for_each_number(|number| {
+            let place = state.find_number(number)?.ok_or_else(|| state.dangling(number))?;
+            concepts += 1;
+            out.write(&Line::Concept(state.concept_with_vector(place)?))
+        })?;
+        self.for_each_number(|number| {
+            let mut edges = state.edges_at(number, Direction::Out)?;
+            edges.sort_unstable_by_key(|(_, edge)| (edge.target, edge.type_id));
+            for (part, edge) in edges {
+                associations += 1;
+                out.write(&Line::Association(state.association(part, edge)?))?;
+            }
+            Ok(())
+        })?;
+        let crc32c = format!("{:08x}", out.crc);
+        out.write(&Line::End(End { concepts, associations, crc32c }))?;
+        out.out.flush().map_err(|e| Error::io("write", path, e))?;
+        Ok(ExportReport { concepts, associations, bytes: out.bytes, epoch: state.epoch })
+    }
+
+    /// Visits all concepts in order of number, a page of numbers in memory.
+    fn for_each_number(&self, mut visit: impl FnMut(u32) -> Result<()>) -> Result<()> {
+        let mut from = 0;
+        loop {
+            let page = self.state().numbers_from(from, PAGE)?;
+            let Some(&last) = page.last() else { return Ok(()) };
+            page.into_iter().try_for_each(&mut visit)?;
+            from = last + 1; // The largest number is never given out.
+        }
+    }
+}
+
+/// Counts and checks what is written.
+struct Lines<'a, W> {
+    out: W,
+    path: &'a Path,
+    line: Vec<u8>,
+    bytes: u64,
+    crc: u32,
+}
+
+impl<W: Write> Lines<'_, W> {
+    fn write(&mut self, line: &Line) -> Result<()> {
+        self.line.clear();
+        let failed = |error| Error::io("write", self.path, error);
+        serde_json::to_writer(&mut self.line, line).map_err(|error| failed(error.into()))?;
+        self.line.push(b'\n');
+        self.out.write_all(&self.line).map_err(failed)?;
+        self.crc = crc32c::crc32c_append(self.crc, &self.line);
+        self.bytes += self.line.len() as u64;
+        Ok(())
+    }
+}
