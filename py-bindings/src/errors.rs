@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Forked,
     BeyondRetention,
     TransactionTooLarge,
+    UntrustedTooLarge,
+    InvalidExport,
     StoreIo,
     Deadline,
 }
@@ -54,7 +56,7 @@ const fn class(name: &'static str, doc: &'static str) -> Class {
 }
 
 /// In the order of [`Kind`]; a class stands after its base.
-const CLASSES: [Class; 20] = [
+const CLASSES: [Class; 22] = [
     class(
         "SutraError",
         "The base of all errors of a store.\n\n`retryable` says whether the same call may succeed \
@@ -164,6 +166,18 @@ const CLASSES: [Class; 20] = [
             "TransactionTooLargeError",
             "A transaction has `size` bytes, more than the `max_size` of one frame of the log.",
         )
+    },
+    Class {
+        attributes: &["path", "size", "max_size"],
+        ..class(
+            "UntrustedTooLargeError",
+            "An untrusted store has more bytes than `max_bytes`: `size` by the file `path`.",
+        )
+    },
+    Class {
+        builtin: Some("ValueError"),
+        attributes: &["path", "line", "expected", "found"],
+        ..class("InvalidExportError", "Line `line` of an export is not what one has there.")
     },
     Class {
         builtin: Some("OSError"),
@@ -366,9 +380,10 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr 
                 "{} is damaged at byte {offset}: expected {expected}, found {found}; {}",
                 path.display(),
                 match moment {
-                    Moment::Opening => "the store does not open without it: restore a backup",
-                    Moment::Verifying => "restore a backup",
-                    Moment::Open => "restore a backup; verify() lists all damage",
+                    Moment::Opening =>
+                        "the store does not open without it: restore a backup, or repair()",
+                    Moment::Verifying => "restore a backup, or repair()",
+                    Moment::Open => "restore a backup, or repair(); verify() lists all damage",
                 }
             );
             Raised::new(py, Kind::Corruption, &message)
@@ -436,6 +451,24 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr 
             Raised::new(py, Kind::TransactionTooLarge, &message)
                 .with("size", *bytes)
                 .with("max_size", *max)
+        }
+        Error::UntrustedTooLarge { path, bytes, max } => {
+            let advice = format!(
+                "{} makes it {bytes} bytes to be read or unpacked, where max_bytes is {max}; raise it \
+                 if the store is to be that large and memory holds it",
+                path.display()
+            );
+            Raised::new(py, Kind::UntrustedTooLarge, &advice)
+                .path(path)
+                .with("size", *bytes)
+                .with("max_size", *max)
+        }
+        Error::InvalidExport { path, line, expected, found } => {
+            Raised::new(py, Kind::InvalidExport, &message)
+                .path(path)
+                .with("line", *line)
+                .with("expected", expected)
+                .with("found", found)
         }
         Error::BeyondRetention { asked, oldest, .. } => {
             Raised::new(py, Kind::BeyondRetention, &message)

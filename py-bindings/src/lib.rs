@@ -13,16 +13,19 @@ mod attributes;
 mod columns;
 mod concept;
 mod errors;
+mod exchange;
 mod filter;
 mod hits;
 mod interrupt;
 mod language;
 mod path;
 mod reader;
+mod repair;
 mod report;
 mod snapshot;
 mod store;
 mod transaction;
+mod untrusted;
 mod vectors;
 
 /// The native half of `sutra_storage`; import that instead.
@@ -34,6 +37,8 @@ mod native {
     use crate::association::StoredAssociation;
     #[pymodule_export]
     use crate::concept::StoredConcept;
+    #[pymodule_export]
+    use crate::exchange::{ExportReport, ImportReport};
     #[pymodule_export]
     use crate::filter::Filter;
     #[pymodule_export]
@@ -47,6 +52,8 @@ mod native {
     #[pymodule_export]
     use crate::reader::{ConceptIds, Reader};
     #[pymodule_export]
+    use crate::repair::{Loss, RepairReport, repair};
+    #[pymodule_export]
     use crate::report::VerifyReport;
     #[pymodule_export]
     use crate::snapshot::Snapshot;
@@ -54,6 +61,8 @@ mod native {
     use crate::store::GraphStore;
     #[pymodule_export]
     use crate::transaction::{Ticket, Transaction};
+    #[pymodule_export]
+    use crate::untrusted::open_untrusted;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -3,6 +3,7 @@
 //! Invariant: each call reads one state, with the GIL released; what it returns is the caller's own.
 
 use std::ffi::CString;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
@@ -16,6 +17,7 @@ use crate::arguments::{
 use crate::association::StoredAssociation;
 use crate::concept::StoredConcept;
 use crate::errors::{Kind, OrRaise, invalid, invalid_vector, raise};
+use crate::exchange::ExportReport;
 use crate::filter::FilterArgument;
 use crate::hits::{Hit, HybridHit};
 use crate::interrupt::detached;
@@ -105,6 +107,18 @@ fn into_hits(found: Vec<storage_core::ConceptHit>) -> Vec<Hit> {
 
 #[pymethods]
 impl Reader {
+    /// Export all concepts and associations to a file, one JSON object a line, without loss.
+    ///
+    /// The file gets its name, in place of one that has it, when it is whole and durable.
+    /// `GraphStore.import_jsonl` reads it; docs/export-format.md describes the lines.
+    ///
+    /// Args:
+    ///     path: The file.
+    #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
+    fn export_jsonl(&self, py: Python<'_>, path: PathBuf) -> PyResult<ExportReport> {
+        self.read(py, |snapshot| snapshot.export_jsonl(&path)).map(ExportReport::from)
+    }
+
     // ---- concepts ----------------------------------------------------------------------------------
 
     /// The number of the last transaction that is read; 0 before the first.

@@ -17,6 +17,7 @@ use crate::association::association_of;
 use crate::columns::{AssociationColumns, ConceptColumns};
 use crate::concept::{concept_of, patch_of};
 use crate::errors::{Moment, invalid, to_python};
+use crate::exchange::ImportReport;
 use crate::interrupt::{detached, stoppable};
 use crate::reader::Reader;
 use crate::report::{VerifyReport, stats_dict};
@@ -61,6 +62,18 @@ pub(crate) struct GraphStore {
 }
 
 impl GraphStore {
+    /// A handle on what was opened.
+    pub(crate) fn of_opened(
+        opened: storage_core::GraphStore,
+        path: String,
+    ) -> PyClassInitializer<Self> {
+        let store = Arc::new(opened);
+        let reader = Reader::newest(Arc::clone(&store));
+        // It takes no writes, so there is no interval.
+        let interval = Duration::from_millis(50);
+        PyClassInitializer::from(reader).add_subclass(Self { store, path, interval })
+    }
+
     /// Runs something without the GIL.
     fn run<T: Send>(
         &self,
@@ -702,6 +715,23 @@ impl GraphStore {
     #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
     fn backup(&self, py: Python<'_>, path: PathBuf) -> PyResult<u64> {
         self.run(py, |store| store.backup(&path))
+    }
+
+    /// Import the export in a file, as `export_jsonl` writes it.
+    ///
+    /// Puts its concepts and associations, each in place of any of the same id or key; what the store has
+    /// besides stays. Whether the file is whole is known before anything is put. It goes in by
+    /// transactions of bounded size, all durable on return; when a line is refused, those before stay, and
+    /// to import the file again puts the same once more.
+    ///
+    /// Args:
+    ///     path: The file. Its vectors must have the store's dimension.
+    ///
+    /// Raises:
+    ///     InvalidExportError: A line is not what an export has there; `line` says which.
+    #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
+    fn import_jsonl(&self, py: Python<'_>, path: PathBuf) -> PyResult<ImportReport> {
+        self.run(py, |store| store.import_jsonl(&path)).map(ImportReport::from)
     }
 
     /// Save and close; a second call does nothing. A handle on a namespace only saves.

@@ -37,6 +37,8 @@ BASES: dict[str, tuple[type[BaseException], ...]] = {
     "StoreClosedError": (SutraError, ValueError),
     "ForkedError": (SutraError,),
     "TransactionTooLargeError": (SutraError,),
+    "UntrustedTooLargeError": (SutraError,),
+    "InvalidExportError": (SutraError, ValueError),
     "StoreIOError": (SutraError, OSError),
 }
 

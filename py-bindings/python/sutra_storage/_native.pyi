@@ -36,6 +36,7 @@ __all__ = [
     "Deadline",
     "DeadlineError",
     "Entity",
+    "ExportReport",
     "Extraction",
     "Filter",
     "ForkedError",
@@ -43,9 +44,12 @@ __all__ = [
     "GraphStore",
     "Hit",
     "HybridHit",
+    "ImportReport",
     "InvalidArgumentError",
+    "InvalidExportError",
     "InvalidVectorError",
     "Leg",
+    "Loss",
     "NotAStoreError",
     "OptionMismatchError",
     "Path",
@@ -53,6 +57,7 @@ __all__ = [
     "ReadOnlyError",
     "Reader",
     "Relation",
+    "RepairReport",
     "Snapshot",
     "StaticEmbedder",
     "StoreClosedError",
@@ -66,10 +71,13 @@ __all__ = [
     "Ticket",
     "Transaction",
     "TransactionTooLargeError",
+    "UntrustedTooLargeError",
     "VerifyReport",
     "__version__",
     "analyze",
     "extract",
+    "open_untrusted",
+    "repair",
 ]
 
 _Direction: TypeAlias = Literal["out", "in", "both"]
@@ -228,6 +236,21 @@ class TransactionTooLargeError(SutraError):
 
     size: int | None
     max_size: int | None
+
+class UntrustedTooLargeError(SutraError):
+    """An untrusted store has more bytes than `max_bytes`: `size` by the file `path`."""
+
+    path: str | None
+    size: int | None
+    max_size: int | None
+
+class InvalidExportError(SutraError, ValueError):
+    """Line `line` of an export is not what one has there."""
+
+    path: str | None
+    line: int | None
+    expected: str | None
+    found: str | None
 
 class StoreIOError(SutraError, OSError):
     """The operating system refused an operation; `errno` and `filename` say which."""
@@ -530,6 +553,105 @@ class VerifyReport:
 
 _FilterLike: TypeAlias = Filter | _FilterArguments | Mapping[str, Any]
 
+@final
+class ExportReport:
+    """What an export holds."""
+
+    @property
+    def concepts(self) -> int:
+        """Concepts."""
+    @property
+    def associations(self) -> int:
+        """Associations."""
+    @property
+    def bytes(self) -> int:
+        """Bytes of all lines."""
+    @property
+    def epoch(self) -> int:
+        """The number of the last transaction in it."""
+
+@final
+class ImportReport:
+    """What an import did."""
+
+    @property
+    def concepts(self) -> int:
+        """Concepts that were put."""
+    @property
+    def associations(self) -> int:
+        """Associations that were put."""
+    @property
+    def transactions(self) -> int:
+        """Transactions in which they were."""
+    @property
+    def epoch(self) -> int:
+        """The number of the last of them, or of the store's last before."""
+
+@final
+class Loss:
+    """Something that a repair could not save; `str()` says what in words."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, in one word.
+
+        "concept", "vector", "vectors", "created", "association", "associations", "accesses",
+        "transactions", "log_end", "log", "segment", "deletions", "type_names", "options" or "past".
+        """
+    @property
+    def path(self) -> str | None:
+        """The file that it was lost from, if it was one."""
+    @property
+    def concept_id(self) -> str | None:
+        """The concept that it is or was a part of, if its id is known."""
+
+@final
+class RepairReport:
+    """What a repair found, saved and lost."""
+
+    @property
+    def files(self) -> int:
+        """Files of the damaged store that were read."""
+    @property
+    def bytes(self) -> int:
+        """Their bytes."""
+    @property
+    def damage(self) -> list[SutraError]:
+        """Every damaged place, as the error that reading it would raise."""
+    @property
+    def generation(self) -> int | None:
+        """The generation of the manifest that was gone by; None where no manifest could be read."""
+    @property
+    def epoch(self) -> int:
+        """The damaged store's last transaction that is in the repaired one."""
+    @property
+    def concepts_saved(self) -> int:
+        """Concepts in the repaired store."""
+    @property
+    def vectors_saved(self) -> int:
+        """Vectors in it."""
+    @property
+    def associations_saved(self) -> int:
+        """Associations in it."""
+    @property
+    def concepts_lost(self) -> int:
+        """Concepts that are known to be lost."""
+    @property
+    def vectors_lost(self) -> int:
+        """Vectors that are known to be lost."""
+    @property
+    def associations_lost(self) -> int:
+        """Associations that are known to be lost."""
+    @property
+    def losses(self) -> list[Loss]:
+        """What was lost, each named as far as it could be; at most 10,000 of them."""
+    @property
+    def unnamed_losses(self) -> int:
+        """Losses beyond those that are named."""
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything of the damaged store's newest state was saved."""
+
 @disjoint_base
 class Reader:
     """The reading half of a store.
@@ -540,6 +662,15 @@ class Reader:
     @property
     def epoch(self) -> int:
         """The number of the last transaction that is read; 0 before the first."""
+    def export_jsonl(self, path: str | os.PathLike[str]) -> ExportReport:
+        """Export all concepts and associations to a file, one JSON object a line, without loss.
+
+        The file gets its name, in place of one that has it, when it is whole and durable.
+        `GraphStore.import_jsonl` reads it; docs/export-format.md describes the lines.
+
+        Args:
+            path: The file.
+        """
     def get_vector(self, concept_id: str) -> NDArray[np.float32] | None:
         """Return a concept's vector, a new array of shape (dim,), float32; None if it has none."""
     def get_vectors(self, ids: Iterable[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -1254,6 +1385,20 @@ class GraphStore(Reader):
             NotAStoreError: the directory is not empty.
             InvalidArgumentError: the store is in memory; the path is empty or has a NUL.
         """
+    def import_jsonl(self, path: str | os.PathLike[str]) -> ImportReport:
+        """Import the export in a file, as `export_jsonl` writes it.
+
+        Puts its concepts and associations, each in place of any of the same id or key; what the
+        store has besides stays. Whether the file is whole is known before anything is put. It goes
+        in by transactions of bounded size, all durable on return; when a line is refused, those
+        before stay, and to import the file again puts the same once more.
+
+        Args:
+            path: The file. Its vectors must have the store's dimension.
+
+        Raises:
+            InvalidExportError: A line is not what an export has there; `line` says which.
+        """
     def close(self) -> None:
         """Save and close; a second call does nothing. A handle on a namespace only saves."""
     @property
@@ -1355,4 +1500,40 @@ def analyze(text: str, analyzer: Literal["english", "simple"] = "english") -> li
     Args:
         text: Any text.
         analyzer: "english" (stop words and stemming) or "simple".
+    """
+
+def open_untrusted(path: str | os.PathLike[str], *, max_bytes: int = 4294967296) -> GraphStore:
+    """Open a store that came from elsewhere, and trust none of its bytes.
+
+    It is opened for reading only, as it is at this moment, and does not follow later commits. Every
+    file is read to memory, none is mapped, and all of it is verified before this returns:
+    checksums, and what they can't tell, whether records decode and every index says of each row
+    what the row says. Whatever the bytes are, they are opened or refused by an exception.
+
+    Args:
+        path: The store's directory.
+        max_bytes: Bytes that its files may have together, with what their contents unpack to.
+
+    Raises:
+        UntrustedTooLargeError: It has more than `max_bytes`.
+        CorruptionError: Bytes are not what a store writes.
+        StoreNotFoundError: There is no store at the path.
+    """
+
+def repair(damaged: str | os.PathLike[str], target: str | os.PathLike[str]) -> RepairReport:
+    """Write everything that is still readable in a damaged store to a new one; say what is lost.
+
+    The damaged store is only read. Each concept, vector, association and transaction stands by
+    itself: what is damaged is left out, what lies beside it is saved. Indexes are made anew, so
+    damage in them loses nothing. The new store is durable on return. Close the damaged one
+    everywhere first.
+
+    Args:
+        damaged: The damaged store's directory.
+        target: A new or empty directory.
+
+    Raises:
+        StoreNotFoundError: Nothing of a store is there.
+        StoreLockedError: Another process writes to it.
+        NotAStoreError: The target is not empty.
     """
