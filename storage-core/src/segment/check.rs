@@ -4,6 +4,7 @@
 //! that passes every index says of each row what the row says.
 
 use text_index::{Analyzer, TextBuilder, TextView};
+use zerocopy::IntoBytes;
 
 use super::format::Kind;
 use super::id_table::{self, IdHasher};
@@ -33,6 +34,7 @@ impl Segment {
     /// [`crate::Error::Corrupt`] with the first rule found broken.
     pub(crate) fn check(&self, limits: &Limits<'_>) -> Result<()> {
         self.check_rows(limits)?;
+        self.check_scopes()?;
         self.check_order()?;
         self.check_ids(limits.hasher)?;
         self.check_vectors()?;
@@ -89,10 +91,30 @@ impl Segment {
         if sound { Ok(()) } else { Err(self.corrupt(Kind::CreatedOrder, "rows by time", "others")) }
     }
 
+    /// What the columns say of namespaces and windows is what the records say.
+    fn check_scopes(&self) -> Result<()> {
+        let (names, rows, edges) = self.gather_scopes()?;
+        let named = rows.column.is_empty() && edges.column.is_empty();
+        let expected: [(Kind, &[u8]); 5] = [
+            (Kind::RowWindows, &rows.windows),
+            (Kind::EdgeWindows, &edges.windows),
+            (Kind::Namespaces, if named { &[] } else { &names }),
+            (Kind::RowNamespaces, rows.column.as_bytes()),
+            (Kind::EdgeNamespaces, edges.column.as_bytes()),
+        ];
+        for (kind, expected) in expected {
+            if self.section(kind)? != expected {
+                return Err(self.corrupt(kind, "what the records say", "other bytes"));
+            }
+        }
+        Ok(())
+    }
+
     /// The table of ids is the one that the ids make.
     fn check_ids(&self, hasher: IdHasher) -> Result<()> {
-        let hashes: Result<Vec<u64>> =
-            (0..self.rows()).map(|row| Ok(hasher.hash(self.concept_id(row)?))).collect();
+        let hashes: Result<Vec<u64>> = (0..self.rows())
+            .map(|row| Ok(hasher.hash(self.namespace_of(row)?, self.concept_id(row)?)))
+            .collect();
         let hashes = hashes?;
         if !id_table::are_spread(&hashes) {
             let found = "ids chosen to collide";

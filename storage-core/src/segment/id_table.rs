@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn hashes_that_collide_are_told_from_those_of_chance() {
         let hasher = IdHasher::new(&[7; 16]);
-        let of_chance: Vec<u64> = (0..20_000).map(|at| hasher.hash(&format!("c{at}"))).collect();
+        let of_chance: Vec<u64> =
+            (0..20_000).map(|at| hasher.hash("", &format!("c{at}"))).collect();
         assert!(are_spread(&of_chance) && are_spread(&[]) && are_spread(&[1, 1]));
         let chosen: Vec<u64> = of_chance.iter().map(|hash| hash << 32).collect();
         assert!(!are_spread(&chosen));

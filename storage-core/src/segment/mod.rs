@@ -10,8 +10,8 @@ mod format;
 mod id_table;
 mod merge;
 mod remake;
-mod scopes;
 mod salvage;
+mod scopes;
 mod writer;
 
 use std::fmt;
@@ -31,8 +31,8 @@ pub(crate) use check::Limits;
 pub(crate) use format::{Counts, Identity};
 pub(crate) use id_table::{IdHasher, are_spread};
 pub(crate) use merge::{Beneath, MergeInput, MergeTarget, merge};
-pub(crate) use scopes::Of;
 pub(crate) use salvage::{SalvagedSegment, VectorRows};
+pub(crate) use scopes::Of;
 
 use crate::fs::{ByteView, FileSystem};
 use crate::operation::{EdgeKey, PutAssociation, PutConcept};

@@ -102,7 +102,7 @@ impl Segment {
     }
 
     /// The names of namespaces, and what belongs to rows and to edges.
-    fn gather_scopes(&self) -> Result<(Vec<u8>, Gathered, Gathered)> {
+    pub(super) fn gather_scopes(&self) -> Result<(Vec<u8>, Gathered, Gathered)> {
         let mut names = Names::default();
         let row = |row: usize| self.record(row as u32);
         let rows = gather(self.rows() as usize, row, &mut names)?;

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::disk::Disk;
-use super::write::{Write, resolve};
+use super::write::{Occasion, Write, resolve};
 use super::{Shared, Writer};
 use crate::options::Durability;
 use crate::state::{Frame, State};
@@ -126,6 +126,14 @@ impl Shared {
         self.finish(&appended, durability)
     }
 
+    /// Commits what is copied from elsewhere in a namespace, whether it has expired or not.
+    pub(super) fn commit_copies(&self, namespace: &str, writes: Vec<Write>) -> Result<u64> {
+        self.check_usable()?;
+        self.commit_made(None, Durability::Buffered, |state| {
+            resolve(state, Occasion::of_copy(namespace, now()), writes)
+        })
+    }
+
     /// Appends writes in a namespace as one transaction, if they change anything.
     pub(super) fn append_writes(
         &self,
@@ -139,7 +147,7 @@ impl Shared {
             write.validate(&config)?;
         }
         let reads = reads.map(|reads| (reads, namespace));
-        self.append(reads, |state| resolve(state, namespace, writes, now()))
+        self.append(reads, |state| resolve(state, Occasion::new(namespace, now()), writes))
     }
 
     /// Commits what is made of the newest state under the write lock, if anything.

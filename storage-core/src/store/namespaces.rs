@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-use super::GraphStore;
 use super::commit::now;
 use super::history::Forget;
+use super::{GraphStore, Snapshot};
 use crate::Result;
 use crate::operation::{Operation, begin_payload};
 use crate::options::Durability;
@@ -85,6 +85,18 @@ impl GraphStore {
     /// As [`GraphStore::snapshot`].
     pub fn namespaces(&self) -> Result<Vec<String>> {
         self.shared.newest_state()?.namespaces()
+    }
+
+    /// One state, as this handle sees it, and on the store's own handle as that of each namespace does.
+    pub(super) fn snapshots_of_all(&self) -> Result<Vec<Snapshot>> {
+        let whole = self.shared.newest_state()?;
+        let mut snapshots = vec![Snapshot::new(self.reader.see(&whole)?)];
+        if *self.reader.namespace == *DEFAULT_NAMESPACE {
+            for name in whole.namespaces()? {
+                snapshots.push(Snapshot::new(Reader::of(&name).see(&whole)?));
+            }
+        }
+        Ok(snapshots)
     }
 
     /// Deletes all concepts of a namespace, with their associations, in one durable transaction; returns

@@ -108,7 +108,8 @@ fn check_logs(fs: &HeapFileSystem, dir: &Path, max: u64) -> Result<u64> {
                 while let Some(operation) = payload.next_operation()? {
                     if let Operation::PutConcept(put) = operation {
                         unpacked = unpacked.saturating_add(record::unpacked_bytes(put.record)?);
-                        hashes.push(hasher.hash(put.id));
+                        let namespace = record::scope(put.record)?.namespace;
+                        hashes.push(hasher.hash(namespace, put.id));
                     }
                 }
                 Ok(())

@@ -98,18 +98,40 @@ enum Known {
     Put { number: u32, at: usize },
 }
 
+/// Where and when writes are made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Occasion<'a> {
+    pub(crate) namespace: &'a str,
+    /// Seconds since the Unix epoch.
+    pub(crate) now: f64,
+    /// What has expired by then is not there any more.
+    pub(crate) expired_by: f64,
+}
+
+impl<'a> Occasion<'a> {
+    pub(crate) fn new(namespace: &'a str, now: f64) -> Self {
+        Self { namespace, now, expired_by: now }
+    }
+
+    /// One at which whatever is copied is there, expired or not.
+    pub(crate) fn of_copy(namespace: &'a str, now: f64) -> Self {
+        Self { namespace, now, expired_by: f64::NEG_INFINITY }
+    }
+}
+
 /// Resolves writes against a state, as the payload of a frame; `None` when nothing is to change.
 pub(crate) fn resolve(
     state: &State,
-    namespace: &str,
+    occasion: Occasion<'_>,
     writes: Vec<Write>,
-    now: f64,
 ) -> Result<Option<Vec<u8>>> {
+    let Occasion { namespace, now, expired_by } = occasion;
     let commit_time = now.max(state.commit_time + 1e-6);
     let mut resolver = Resolver {
         state,
         namespace,
         now: commit_time,
+        expired_by,
         known: HashMap::with_capacity(writes.len()),
         new_types: HashMap::new(),
         pending: Vec::with_capacity(writes.len()),
@@ -127,6 +149,7 @@ struct Resolver<'a> {
     state: &'a State,
     namespace: &'a str,
     now: f64,
+    expired_by: f64,
     known: HashMap<String, Known>,
     /// The numbers of the types that this transaction is the first to use.
     new_types: HashMap<String, u32>,
@@ -147,7 +170,7 @@ impl Resolver<'_> {
             None => Known::Absent,
             Some(place) => {
                 let number = self.state.number(place)?;
-                if self.state.segment(place).row_window(place.row)?.is_expired(self.now) {
+                if self.state.segment(place).row_window(place.row)?.is_expired(self.expired_by) {
                     // No read finds it: it goes before anything takes its place.
                     self.pending.push(Pending::Delete { number });
                     Known::Absent
@@ -301,7 +324,7 @@ impl Resolver<'_> {
             return Ok(None);
         }
         let stored = self.state.association_by_key(key)?;
-        let live = stored.filter(|stored| !stored.window().is_expired(self.now));
+        let live = stored.filter(|stored| !stored.window().is_expired(self.expired_by));
         Ok(live.and_then(|association| association.created))
     }
 

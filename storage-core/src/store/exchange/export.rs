@@ -7,7 +7,7 @@ use super::file::NewFile;
 use super::line::{End, FORMAT, Header, Line, VERSION};
 use crate::fs::OsFileSystem;
 use crate::store::{GraphStore, Snapshot, check_path};
-use crate::{Direction, Error, Result};
+use crate::{Direction, Error, Result, interrupt};
 
 /// Concepts whose numbers are looked up at once.
 const PAGE: usize = 1024;
@@ -27,12 +27,20 @@ pub struct ExportReport {
 }
 
 impl GraphStore {
-    /// As [`Snapshot::export_jsonl`], of the newest state.
+    /// As [`Snapshot::export_jsonl`], of the newest state; the store's own handle exports all namespaces.
     ///
     /// # Errors
     /// As there.
     pub fn export_jsonl(&self, path: impl AsRef<Path>) -> Result<ExportReport> {
-        self.snapshot()?.export_jsonl(path)
+        to_file(path.as_ref(), &self.snapshots_of_all()?)
+    }
+
+    /// As [`Snapshot::write_jsonl`], of what [`GraphStore::export_jsonl`] exports.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_jsonl(&self, out: impl Write) -> Result<ExportReport> {
+        write_lines(&self.snapshots_of_all()?, out, Path::new("(export)"))
     }
 }
 
@@ -61,16 +69,7 @@ impl Snapshot {
     /// [`Error::Io`]; [`Error::InvalidArgument`] for a path that names no file; [`Error::Corrupt`] as for
     /// all reads. Then no file of the name was made or changed.
     pub fn export_jsonl(&self, path: impl AsRef<Path>) -> Result<ExportReport> {
-        let path = path.as_ref();
-        check_path(path)?;
-        let mut file = NewFile::create(&OsFileSystem, path)?;
-        match self.write_lines(&mut file, path) {
-            Ok(report) => file.finish().map(|()| report),
-            Err(error) => {
-                file.discard();
-                Err(error)
-            }
-        }
+        to_file(path.as_ref(), std::slice::from_ref(self))
     }
 
     /// Exports to any writer, as [`Snapshot::export_jsonl`] does to a file.
@@ -79,29 +78,21 @@ impl Snapshot {
     /// [`Error::Io`] with the path "(export)"; [`Error::Corrupt`] as for all reads. An export that broke
     /// off has no last line, and is refused when it is imported.
     pub fn write_jsonl(&self, out: impl Write) -> Result<ExportReport> {
-        self.write_lines(out, Path::new("(export)"))
+        write_lines(std::slice::from_ref(self), out, Path::new("(export)"))
     }
 
-    fn write_lines(&self, out: impl Write, path: &Path) -> Result<ExportReport> {
+    /// Writes the lines of its concepts, then of its associations; returns how many there are.
+    fn write_contents<W: Write>(&self, out: &mut Lines<'_, W>) -> Result<(u64, u64)> {
         let state = self.state();
-        let mut out = Lines { out, path, line: Vec::new(), bytes: 0, crc: 0 };
-        out.write(&Line::Header(Header {
-            format: FORMAT.to_owned(),
-            version: VERSION,
-            config: (*state.config).clone(),
-            epoch: state.epoch,
-            commit_time: state.commit_time,
-            concepts: state.concept_count(),
-            vectors: state.vector_count(),
-            associations: state.edge_count(),
-        }))?;
         let (mut concepts, mut associations) = (0, 0);
         self.for_each_number(|number| {
+            interrupt::check()?;
             let place = state.find_number(number)?.ok_or_else(|| state.dangling(number))?;
             concepts += 1;
             out.write(&Line::Concept(state.concept_with_vector(place)?))
         })?;
         self.for_each_number(|number| {
+            interrupt::check()?;
             let mut edges = state.edges_at(number, Direction::Out)?;
             edges.sort_unstable_by_key(|(_, edge)| (edge.target, edge.type_id));
             for (part, edge) in edges {
@@ -110,10 +101,7 @@ impl Snapshot {
             }
             Ok(())
         })?;
-        let crc32c = format!("{:08x}", out.crc);
-        out.write(&Line::End(End { concepts, associations, crc32c }))?;
-        out.out.flush().map_err(|e| Error::io("write", path, e))?;
-        Ok(ExportReport { concepts, associations, bytes: out.bytes, epoch: state.epoch })
+        Ok((concepts, associations))
     }
 
     /// Visits all concepts in order of number, a page of numbers in memory.
@@ -126,6 +114,47 @@ impl Snapshot {
             from = last + 1; // The largest number is never given out.
         }
     }
+}
+
+fn to_file(path: &Path, snapshots: &[Snapshot]) -> Result<ExportReport> {
+    check_path(path)?;
+    let mut file = NewFile::create(&OsFileSystem, path)?;
+    match write_lines(snapshots, &mut file, path) {
+        Ok(report) => file.finish().map(|()| report),
+        Err(error) => {
+            file.discard();
+            Err(error)
+        }
+    }
+}
+
+/// Writes snapshots of one state: the first without a word of its namespace.
+fn write_lines(snapshots: &[Snapshot], out: impl Write, path: &Path) -> Result<ExportReport> {
+    let mut out = Lines { out, path, line: Vec::new(), bytes: 0, crc: 0 };
+    let first = snapshots.first().expect("a handle sees one namespace at least").state();
+    out.write(&Line::Header(Header {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        config: (*first.config).clone(),
+        epoch: first.epoch,
+        commit_time: first.commit_time,
+        concepts: snapshots.iter().map(Snapshot::concept_count).sum(),
+        vectors: snapshots.iter().map(Snapshot::vector_count).sum(),
+        associations: snapshots.iter().map(Snapshot::association_count).sum(),
+    }))?;
+    let (mut concepts, mut associations) = (0, 0);
+    for (at, snapshot) in snapshots.iter().enumerate() {
+        if at > 0 {
+            out.write(&Line::Namespace(snapshot.state().namespace.to_string()))?;
+        }
+        let written = snapshot.write_contents(&mut out)?;
+        concepts += written.0;
+        associations += written.1;
+    }
+    let crc32c = format!("{:08x}", out.crc);
+    out.write(&Line::End(End { concepts, associations, crc32c }))?;
+    out.out.flush().map_err(|e| Error::io("write", path, e))?;
+    Ok(ExportReport { concepts, associations, bytes: out.bytes, epoch: first.epoch })
 }
 
 /// Counts and checks what is written.

@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 use std::io::{BufRead, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::file::OldFile;
 use super::line::{End, FORMAT, Header, Line, VERSION};
 use crate::fs::OsFileSystem;
-use crate::options::Durability;
+use crate::scope::validate_namespace;
+use crate::state::State;
 use crate::store::write::Write;
-use crate::store::{GraphStore, Snapshot, check_path};
-use crate::{Error, Result};
+use crate::store::{GraphStore, check_path};
+use crate::{Error, Result, interrupt};
 
 /// The longest line: more than the largest transaction takes, every character of it escaped.
 const MAX_LINE_BYTES: u64 = 2 << 30;
@@ -93,6 +95,16 @@ impl GraphStore {
                     batch.add(write, &lines)?;
                 }
                 Line::Header(_) => return Err(lines.refuse("one header", "another")),
+                Line::Namespace(name) => {
+                    if !self.namespace_name().is_empty() {
+                        let expected = "an export of one namespace, for a handle on one";
+                        return Err(lines.refuse(expected, format!("the namespace {name:?}")));
+                    }
+                    if let Err(error) = validate_namespace(&name) {
+                        return Err(lines.refuse("a name of a namespace", error.to_string()));
+                    }
+                    batch.enter(&name)?;
+                }
                 Line::End(end) => {
                     lines.check_end(
                         &end,
@@ -111,8 +123,9 @@ impl GraphStore {
 /// Writes that are not yet committed.
 struct Batch<'a> {
     store: &'a GraphStore,
+    namespace: String,
     /// The state that the next transaction begins with.
-    before: Snapshot,
+    before: Arc<State>,
     writes: Vec<Write>,
     ids: HashSet<String>,
     bytes: usize,
@@ -122,17 +135,33 @@ struct Batch<'a> {
 impl<'a> Batch<'a> {
     fn new(store: &'a GraphStore) -> Result<Self> {
         store.shared.check_usable()?;
-        let before = store.snapshot()?;
-        let report = ImportReport { epoch: before.epoch(), ..ImportReport::default() };
-        Ok(Self { store, before, writes: Vec::new(), ids: HashSet::new(), bytes: 0, report })
+        let before = store.shared.newest_state()?;
+        let report = ImportReport { epoch: before.epoch, ..ImportReport::default() };
+        let namespace = store.namespace_name().to_owned();
+        Ok(Self {
+            store,
+            namespace,
+            before,
+            writes: Vec::new(),
+            ids: HashSet::new(),
+            bytes: 0,
+            report,
+        })
+    }
+
+    /// Goes on in another namespace.
+    fn enter(&mut self, namespace: &str) -> Result<()> {
+        self.commit()?;
+        namespace.clone_into(&mut self.namespace);
+        Ok(())
     }
 
     fn knows(&self, id: &str) -> Result<bool> {
-        Ok(self.ids.contains(id) || self.before.state().find(id)?.is_some())
+        Ok(self.ids.contains(id) || self.before.find_in(&self.namespace, id)?.is_some())
     }
 
     fn add<R>(&mut self, write: Write, lines: &Lines<'_, R>) -> Result<()> {
-        if let Err(error) = write.validate(&self.before.state().config) {
+        if let Err(error) = write.validate(&self.before.config) {
             return Err(lines.refuse("a value in its range", error.to_string()));
         }
         match &write {
@@ -155,9 +184,10 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let writes = std::mem::take(&mut self.writes);
-        self.report.epoch = self.store.shared.commit(writes, None, Durability::Buffered)?;
+        interrupt::check()?;
+        self.report.epoch = self.store.shared.commit_copies(&self.namespace, writes)?;
         self.report.transactions += 1;
-        (self.before, self.bytes) = (self.store.snapshot()?, 0);
+        (self.before, self.bytes) = (self.store.shared.newest_state()?, 0);
         self.ids.clear();
         Ok(())
     }
@@ -287,6 +317,7 @@ fn check_whole<R: BufRead>(lines: &mut Lines<'_, R>) -> Result<()> {
                 Ok(Line::End(end)) => return lines.check_end(&end, last, counts),
                 Ok(Line::Concept(_)) => counts.0 += 1,
                 Ok(Line::Association(_)) => counts.1 += 1,
+                Ok(Line::Namespace(_)) => {}
                 Ok(Line::Header(_)) | Err(_) => return Ok(()),
             },
         }

@@ -19,6 +19,8 @@ pub(super) const VERSION: u32 = 1;
 #[serde(rename_all = "lowercase")]
 pub(super) enum Line {
     Header(Header),
+    /// What follows is in this namespace.
+    Namespace(String),
     Concept(#[serde(with = "ConceptLine")] Concept),
     Association(#[serde(with = "AssociationLine")] Association),
     End(End),
@@ -71,6 +73,12 @@ struct ConceptLine {
     source: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     category: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    valid_from: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    valid_to: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<f64>,
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     attributes: Attributes,
 }
@@ -92,6 +100,12 @@ struct AssociationLine {
     last_used: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    valid_from: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    valid_to: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<f64>,
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     attributes: Attributes,
 }

@@ -12,7 +12,7 @@ use super::plan::{Edge, Plan, Row};
 use super::report::{Loss, RepairReport, Tally};
 use super::sources::Sources;
 use crate::fs::FileSystem;
-use crate::operation::{EdgeKey, Operation, begin_payload};
+use crate::operation::{EdgeKey, Operation, PutConcept, begin_payload};
 use crate::options::{Durability, OpenOptions, StoreConfig};
 use crate::record;
 use crate::segment::decode_vector;
@@ -50,18 +50,24 @@ pub(super) fn rebuild(
         ..OpenOptions::default()
     };
     let store = GraphStore::open_unfinished(Arc::clone(fs), target, options)?;
-    let mut writer = Writer { store: &store, writes: Vec::new(), bytes: 0, unflushed: 0 };
+    let mut writer = Writer {
+        store: &store,
+        namespace: String::new(),
+        writes: Vec::new(),
+        bytes: 0,
+        unflushed: 0,
+    };
     writer.define_types(&plan.types)?;
     let ids = copy_concepts(&mut writer, sources, &mut plan)?;
     copy_associations(&mut writer, sources, &mut plan, &ids)?;
     writer.commit()?;
-    let snapshot = store.snapshot()?;
+    let state = store.shared.newest_state()?;
     report.saved = Tally {
-        concepts: snapshot.concept_count(),
-        vectors: snapshot.vector_count(),
-        associations: snapshot.association_count(),
+        concepts: state.concept_count(),
+        vectors: state.vector_count(),
+        associations: state.edge_count(),
     };
-    drop(snapshot);
+    drop(state);
     store.flush()?;
     store.close()?;
 
@@ -80,13 +86,19 @@ fn sync_dir(fs: &dyn FileSystem, path: &Path) -> Result<()> {
 /// Gathers writes to transactions of bounded size.
 struct Writer<'a> {
     store: &'a GraphStore,
+    /// Where the writes are made.
+    namespace: String,
     writes: Vec<Write>,
     bytes: usize,
     unflushed: usize,
 }
 
 impl Writer<'_> {
-    fn write(&mut self, write: Write, bytes: usize) -> Result<()> {
+    fn write(&mut self, namespace: &str, write: Write, bytes: usize) -> Result<()> {
+        if namespace != self.namespace {
+            self.commit()?;
+            namespace.clone_into(&mut self.namespace);
+        }
         self.writes.push(write);
         self.bytes += bytes;
         if self.writes.len() >= BATCH_WRITES || self.bytes >= BATCH_BYTES {
@@ -100,7 +112,7 @@ impl Writer<'_> {
             return Ok(());
         }
         let writes = std::mem::take(&mut self.writes);
-        self.store.shared.commit(writes, None, Durability::Buffered)?;
+        self.store.shared.commit_copies(&self.namespace, writes)?;
         self.unflushed += std::mem::take(&mut self.bytes);
         if self.unflushed as u64 >= self.store.shared.options.flush_bytes {
             self.store.flush()?;
@@ -122,16 +134,19 @@ impl Writer<'_> {
     }
 }
 
-/// Copies the concepts by number; returns their ids by number.
+/// The namespace and the id of a concept.
+type Name = (Arc<str>, Arc<str>);
+
+/// Copies the concepts by number; returns their names by number.
 fn copy_concepts(
     writer: &mut Writer<'_>,
     sources: &Sources,
     plan: &mut Plan<'_>,
-) -> Result<BTreeMap<u32, Arc<str>>> {
+) -> Result<BTreeMap<u32, Name>> {
     let config = plan.outline.config.clone();
-    let mut ids: BTreeMap<u32, Arc<str>> = BTreeMap::new();
+    let mut ids: BTreeMap<u32, Name> = BTreeMap::new();
     // Where deletions are lost, an id may have been given anew: then the later number has it.
-    let mut numbers: HashMap<Arc<str>, u32> = HashMap::new();
+    let mut numbers: HashMap<Name, u32> = HashMap::new();
     let may_revive = plan.losses.may_revive();
     let rows = std::mem::take(&mut plan.rows);
     let mut rows = rows.iter().peekable();
@@ -147,11 +162,10 @@ fn copy_concepts(
             (row.number, stored_concept(sources, plan, row, &config))
         } else {
             let Some((number, put)) = puts.next() else { break };
-            let concept = record::decode_concept(put.id, put.created, put.record).ok();
-            (number, concept.map(|concept| with_vector(concept, put.vector, &config)))
+            (number, logged_concept(&put, &config))
         };
         let path = || writer.store.path().unwrap_or(Path::new("")).to_owned();
-        let Some(mut concept) = concept else {
+        let Some((mut concept, namespace)) = concept else {
             let lost = Loss::Concept { path: path(), row: 0, number: Some(number), id: None };
             plan.losses.push(lost);
             continue;
@@ -168,14 +182,14 @@ fn copy_concepts(
             plan.losses.push(Loss::Concept { path: path(), row: 0, number: Some(number), id });
             continue;
         }
-        let id: Arc<str> = concept.id.as_str().into();
-        if may_revive && let Some(earlier) = numbers.insert(Arc::clone(&id), number) {
+        let name: Name = (namespace.as_str().into(), concept.id.as_str().into());
+        if may_revive && let Some(earlier) = numbers.insert(name.clone(), number) {
             ids.remove(&earlier);
         }
-        ids.insert(number, id);
+        ids.insert(number, name);
         let vector = concept.vector.as_ref().map_or(0, |vector| vector.len() * 4);
         let bytes = concept.content.len() + vector + 256;
-        writer.write(Write::Put(concept), bytes)?;
+        writer.write(&namespace, Write::Put(concept), bytes)?;
     }
     writer.commit()?;
     Ok(ids)
@@ -186,7 +200,7 @@ fn stored_concept(
     plan: &Plan<'_>,
     row: &Row,
     config: &StoreConfig,
-) -> Option<Concept> {
+) -> Option<(Concept, String)> {
     let segment = sources.segments.get(&row.segment)?;
     let created = segment.created(row.ordinal);
     let id = segment.concept_id(row.ordinal)?;
@@ -199,7 +213,15 @@ fn stored_concept(
         touch.apply(&mut concept);
     }
     let vector = row.vector.and_then(|ordinal| segment.vector(ordinal)).unwrap_or_default();
-    Some(with_vector(concept, &vector, config))
+    let namespace = record::scope(&record).ok()?.namespace.to_owned();
+    Some((with_vector(concept, &vector, config), namespace))
+}
+
+/// A concept as the log has it, and its namespace.
+fn logged_concept(put: &PutConcept<'_>, config: &StoreConfig) -> Option<(Concept, String)> {
+    let concept = record::decode_concept(put.id, put.created, put.record).ok()?;
+    let namespace = record::scope(put.record).ok()?.namespace.to_owned();
+    Some((with_vector(concept, put.vector, config), namespace))
 }
 
 fn with_vector(mut concept: Concept, stored: &[u8], config: &StoreConfig) -> Concept {
@@ -214,7 +236,7 @@ fn copy_associations(
     writer: &mut Writer<'_>,
     sources: &Sources,
     plan: &mut Plan<'_>,
-    ids: &BTreeMap<u32, Arc<str>>,
+    ids: &BTreeMap<u32, Name>,
 ) -> Result<()> {
     let mut associations: BTreeMap<EdgeKey, Option<Association>> = BTreeMap::new();
     for (&key, edge) in &plan.edges {
@@ -232,7 +254,7 @@ fn copy_associations(
     for (key, association) in associations {
         let Some(association) = association else {
             let name =
-                |number| ids.get(&number).map_or_else(|| number.to_string(), ToString::to_string);
+                |number| ids.get(&number).map_or_else(|| number.to_string(), |n| n.1.to_string());
             plan.losses.push(Loss::Association {
                 source: name(key.source),
                 target: name(key.target),
@@ -240,19 +262,25 @@ fn copy_associations(
             });
             continue;
         };
-        writer.write(Write::PutAssociation { association, create_missing: false }, 256)?;
+        let (namespace, _) = &ids[&key.source];
+        let write = Write::PutAssociation { association, create_missing: false };
+        writer.write(namespace, write, 256)?;
     }
     Ok(())
 }
 
 fn association(
     plan: &Plan<'_>,
-    ids: &BTreeMap<u32, Arc<str>>,
+    ids: &BTreeMap<u32, Name>,
     key: EdgeKey,
     (weight, confidence): (f32, f32),
     record: Option<&[u8]>,
 ) -> Option<Association> {
-    let mut made = Association::new(&**ids.get(&key.source)?, &**ids.get(&key.target)?);
+    let (source, target) = (ids.get(&key.source)?, ids.get(&key.target)?);
+    if source.0 != target.0 {
+        return None; // None such is ever put.
+    }
+    let mut made = Association::new(&*source.1, &*target.1);
     made.association_type.clone_from(&plan.types[key.type_id as usize]);
     made.weight = weight;
     made.confidence = confidence;
