@@ -110,13 +110,18 @@ impl Reader {
     /// Export all concepts and associations to a file, one JSON object a line, without loss.
     ///
     /// The file gets its name, in place of one that has it, when it is whole and durable.
-    /// `GraphStore.import_jsonl` reads it; docs/export-format.md describes the lines.
+    /// `GraphStore.import_jsonl` reads it; docs/export-format.md describes the lines. The store's own
+    /// handle exports all namespaces, a snapshot and a handle on a namespace what they see.
     ///
     /// Args:
     ///     path: The file.
     #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
     fn export_jsonl(&self, py: Python<'_>, path: PathBuf) -> PyResult<ExportReport> {
-        self.read(py, |snapshot| snapshot.export_jsonl(&path)).map(ExportReport::from)
+        let report = match &self.source {
+            Source::Newest(store) => detached(py, || store.export_jsonl(&path)),
+            Source::Fixed(_) => self.read(py, |snapshot| snapshot.export_jsonl(&path)),
+        };
+        report.map(ExportReport::from)
     }
 
     // ---- concepts ----------------------------------------------------------------------------------

@@ -146,3 +146,22 @@ def test_names_that_are_no_namespace_are_refused(store: GraphStore) -> None:
     with pytest.raises(TypeError, match="name"):
         store.namespace(1)  # type: ignore[arg-type]
     assert sutra_storage.GraphStore(":memory:").namespaces() == []
+
+
+def test_an_export_has_all_namespaces_and_of_a_namespace_its_own(
+    store: GraphStore, tmp_path: Path
+) -> None:
+    store.put_concept("a", "river", valid_to=5.0)
+    store.namespace("ann").put_concept("a", "stone")
+    store.export_jsonl(tmp_path / "all.jsonl")
+    store.namespace("ann").export_jsonl(tmp_path / "ann.jsonl")
+    other = GraphStore(":memory:", 2)
+    other.import_jsonl(tmp_path / "all.jsonl")
+    assert other.namespaces() == ["ann"]
+    assert other.namespace("ann").get_concept("a") == store.namespace("ann").get_concept("a")
+    assert other.get_concept("a") == store.get_concept("a")
+    carol = other.namespace("carol")
+    carol.import_jsonl(tmp_path / "ann.jsonl")
+    assert carol.get_concept("a") == store.namespace("ann").get_concept("a")
+    with pytest.raises(sutra_storage.InvalidExportError, match="namespace"):
+        carol.import_jsonl(tmp_path / "all.jsonl")

@@ -666,7 +666,8 @@ class Reader:
         """Export all concepts and associations to a file, one JSON object a line, without loss.
 
         The file gets its name, in place of one that has it, when it is whole and durable.
-        `GraphStore.import_jsonl` reads it; docs/export-format.md describes the lines.
+        `GraphStore.import_jsonl` reads it; docs/export-format.md describes the lines. The store's
+        own handle exports all namespaces, a snapshot and a handle on a namespace what they see.
 
         Args:
             path: The file.
