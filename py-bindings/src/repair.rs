@@ -121,7 +121,7 @@ impl RepairReport {
 pub(crate) struct Loss {
     /// What it is, in one word.
     ///
-    /// "concept", "vector", "vectors", "created", "association", "associations", "accesses",
+    /// "concept", "number", "vector", "vectors", "created", "association", "associations", "accesses",
     /// "transactions", "log_end", "log", "segment", "deletions", "type_names", "options" or "past".
     #[pyo3(get)]
     kind: &'static str,

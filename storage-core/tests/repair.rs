@@ -349,7 +349,13 @@ fn in_block(sound: &Sound, path: &Path, at: usize) -> Allowed {
     };
     let mut allowed = Allowed::default();
     match kind {
-        1 => allowed.concepts = ids(&|row| fixed(4, row), rows),
+        1 => {
+            // Concepts whose numbers are lost keep all but what hangs on these.
+            let unnumbered = ids(&|row| fixed(4, row), rows);
+            let at = |key: &&Key| unnumbered.contains(&key.0) || unnumbered.contains(&key.1);
+            allowed.edges = sound.newest().edges.keys().filter(at).cloned().collect();
+            allowed.accesses = true;
+        }
         3 => allowed.created = true,
         5 | 8 => allowed.concepts = ids(&|row| touches(row * 8..row * 8 + 16), rows),
         6 => allowed.concepts = ids(&|row| touches(offsets(5, row)), rows),
@@ -510,6 +516,56 @@ fn a_damaged_derived_index_loses_nothing() {
         assert_eq!(held, *sound.newest());
         assert_eq!(answers, sound.answers);
     }
+}
+
+/// The files of a store with the concepts "c0" to "c9" in a segment, and what else is done to it; the newest
+/// manifest alone, and the concepts' numbers damaged.
+fn with_damaged_numbers(change: impl FnOnce(&GraphStore)) -> Files {
+    let fs = SimulatedFileSystem::new();
+    let shared: Arc<dyn FileSystem> = Arc::new(fs.clone());
+    let store = GraphStore::open_with(shared, Path::new("store"), options()).unwrap();
+    let id = |at: u64| format!("c{at}");
+    store.put_concepts((0..10).map(|at| Concept::new(id(at), "river")).collect()).unwrap();
+    let edges = (0..9).map(|at| Association::new(id(at), id(at + 1)));
+    store.put_associations(edges.collect(), false).unwrap();
+    store.compact().unwrap();
+    change(&store);
+    store.close().unwrap();
+    let view = |path: &PathBuf| (path.clone(), fs.view(path).unwrap().to_vec());
+    let mut files: Files = fs.paths().iter().map(view).collect();
+    let manifests: Vec<PathBuf> =
+        files.keys().filter(|path| path.to_string_lossy().contains("MANIFEST")).cloned().collect();
+    manifests[..manifests.len() - 1].iter().for_each(|path| drop(files.remove(path)));
+    let segment = files.iter_mut().rfind(|(path, _)| is(path, "seg")).unwrap().1;
+    let numbers = Crafted(segment.clone()).section(1);
+    segment[numbers.start] ^= 4;
+    files
+}
+
+#[test]
+fn damaged_numbers_are_worked_out_or_cost_what_hangs_on_them() {
+    let (report, held, _) = repair(&with_damaged_numbers(|_| ()), "dense").unwrap();
+    assert!(report.damage.len() == 1 && report.is_whole(), "{report:?}");
+    assert_eq!((held.concepts.len(), held.edges.len()), (10, 9));
+
+    let with_gap = |store: &GraphStore| {
+        store.delete_concept("c3").unwrap();
+        store.compact().unwrap();
+    };
+    let (report, held, _) = repair(&with_damaged_numbers(with_gap), "gap").unwrap();
+    let numbers = report.losses.iter().filter(|loss| matches!(loss, Loss::Number { .. }));
+    assert_eq!((numbers.count(), held.concepts.len(), held.edges.len()), (9, 9, 0));
+
+    // Which concept the log deletes can't be told any more: none may come back.
+    let with_delete = |store: &GraphStore| {
+        with_gap(store);
+        store.put_concept(Concept::new("c1", "stone")).unwrap();
+        store.delete_concept("c5").unwrap();
+    };
+    let (report, held, _) = repair(&with_damaged_numbers(with_delete), "delete").unwrap();
+    assert_eq!(held.concepts.keys().collect::<Vec<_>>(), ["c1"]);
+    assert_eq!(held.concepts["c1"].content, "stone");
+    assert_eq!(report.lost.concepts, 8);
 }
 
 #[test]

@@ -595,7 +595,7 @@ class Loss:
     def kind(self) -> str:
         """What it is, in one word.
 
-        "concept", "vector", "vectors", "created", "association", "associations", "accesses",
+        "concept", "number", "vector", "vectors", "created", "association", "associations", "accesses",
         "transactions", "log_end", "log", "segment", "deletions", "type_names", "options" or "past".
         """
     @property

@@ -136,10 +136,6 @@ impl SalvagedSegment {
         self.identity.as_ref()
     }
 
-    pub(crate) fn rows(&self) -> u32 {
-        self.counts.rows
-    }
-
     pub(crate) fn edges(&self) -> u32 {
         self.counts.edges
     }
@@ -197,8 +193,30 @@ impl SalvagedSegment {
 
     // ---- rows ------------------------------------------------------------------------------------
 
-    pub(crate) fn number(&self, row: u32) -> Option<u32> {
-        self.fixed(Kind::Numbers, row).map(u32::from_le_bytes)
+    /// The concept numbers by row, all below `bound`.
+    ///
+    /// They rise, so that damaged ones between two others are known where no more numbers are left there
+    /// than rows.
+    pub(crate) fn numbers(&self, bound: u32) -> Vec<Option<u32>> {
+        let number = |row| self.fixed(Kind::Numbers, row).map(u32::from_le_bytes);
+        let mut numbers: Vec<Option<u32>> = (0..self.counts.rows).map(number).collect();
+        let mut at = 0;
+        while at < numbers.len() {
+            let unknown = numbers[at..].iter().take_while(|number| number.is_none()).count();
+            let end = at + unknown;
+            let before = at.checked_sub(1).and_then(|last| numbers[last]);
+            let first = before.map_or(Some(0), |before| before.checked_add(1));
+            let after = numbers.get(end).copied().flatten().unwrap_or(bound);
+            if let Some(first) =
+                first.filter(|first| first.checked_add(unknown as u32) == Some(after))
+            {
+                for (number, row) in (first..).zip(&mut numbers[at..end]) {
+                    *row = Some(number);
+                }
+            }
+            at = end + 1;
+        }
+        numbers
     }
 
     pub(crate) fn created(&self, row: u32) -> Option<f64> {

@@ -4,7 +4,7 @@
 //! but each row, vector, edge and transaction stands by itself, and what is damaged is left out and told.
 //! Invariant: what a plan names was checked to be readable when it was made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use graph_index::EdgeRef;
 use roaring::RoaringBitmap;
@@ -28,6 +28,8 @@ pub(super) struct Outline {
     lsn: u64,
     /// The log that goes on from there; `None` where nothing says so.
     log: Option<u64>,
+    /// No concept in the segments has a number from here on.
+    next_number: u32,
     types: Vec<String>,
     pub(super) config: StoreConfig,
     /// Options that no file told.
@@ -44,6 +46,7 @@ impl From<&Manifest> for Outline {
             generation: Some(manifest.generation),
             lsn: manifest.lsn,
             log: Some(manifest.log),
+            next_number: manifest.next_number,
             types: manifest.types.clone(),
             config: manifest.config.clone(),
             assumed: Vec::new(),
@@ -74,6 +77,7 @@ impl Outline {
             generation: None,
             lsn: chosen.iter().map(|&(_, last, _)| last).max().unwrap_or(0),
             log: None,
+            next_number: u32::MAX,
             types: Vec::new(),
             config,
             assumed,
@@ -146,6 +150,8 @@ pub(super) struct Overlay<'a> {
     /// Every concept that was deleted, though it may have been put again: what the segments have of it, and
     /// of associations at it, is dead.
     killed: BTreeSet<u32>,
+    /// Every number and every id that was put, though it may have been deleted again.
+    put: (BTreeSet<u32>, HashSet<&'a str>),
 }
 
 /// What is to be copied.
@@ -163,6 +169,10 @@ pub(super) struct Plan<'a> {
     /// The newest transaction that is in it.
     pub(super) epoch: u64,
     pub(super) losses: Losses,
+    /// Rows whose numbers are damaged, with their ids; `number` is not one.
+    unnumbered: Vec<(Row, String)>,
+    /// Every number that a row of a segment has, dead or alive.
+    seen: RoaringBitmap,
 }
 
 impl<'a> Plan<'a> {
@@ -191,6 +201,8 @@ impl<'a> Plan<'a> {
             types: Vec::new(),
             epoch: outline.lsn,
             losses: Losses::default(),
+            unnumbered: Vec::new(),
+            seen: RoaringBitmap::new(),
             outline,
         };
         if plan.outline.keeps_past {
@@ -213,6 +225,7 @@ impl<'a> Plan<'a> {
         plan.rows.dedup_by_key(|row| row.number);
         plan.name_types(&types);
         plan.drop_loose_ends(sources);
+        plan.number_rows(sources);
         plan
     }
 
@@ -319,8 +332,11 @@ impl<'a> Plan<'a> {
         if let VectorRows::Some(_, count @ 1..) = vectors {
             self.losses.push(Loss::Vectors { path: segment.path().to_owned(), count });
         }
-        for row in (0..segment.rows()).filter(|&row| !dead_rows.contains(row)) {
-            self.take_row(at, entry.id, segment, row, &vectors);
+        let numbers = segment.numbers(self.outline.next_number);
+        self.seen.extend(numbers.iter().flatten());
+        for (row, number) in (0..).zip(numbers).filter(|&(row, _)| !dead_rows.contains(row)) {
+            let row = Row { number: 0, at, segment: entry.id, ordinal: row, vector: None };
+            self.take_row(segment, row, number, &vectors);
         }
         self.take_edges(entry.id, segment, dead_edges);
         let (touches, lost) = segment.touches();
@@ -332,39 +348,67 @@ impl<'a> Plan<'a> {
 
     fn take_row(
         &mut self,
-        at: usize,
-        id: u64,
         segment: &SalvagedSegment,
-        row: u32,
+        mut row: Row,
+        number: Option<u32>,
         vectors: &VectorRows,
     ) {
-        let number = segment.number(row);
         let replaced = number.is_some_and(|number| {
             self.overlay.concepts.contains_key(&number) || self.overlay.killed.contains(&number)
         });
         if replaced {
             return;
         }
-        let concept_id = segment.concept_id(row);
-        let record = segment.record(row);
-        let (Some(number), Some(concept_id), true) = (
-            number,
-            &concept_id,
-            record.is_some_and(|r| record::decode_concept("", 0.0, &r).is_ok()),
-        ) else {
+        let id = segment.concept_id(row.ordinal);
+        let record = segment.record(row.ordinal);
+        let decodes = record.is_some_and(|r| record::decode_concept("", 0.0, &r).is_ok());
+        let Some(id) = id.clone().filter(|_| decodes) else {
             let path = segment.path().to_owned();
-            self.losses.push(Loss::Concept { path, row, number, id: concept_id });
+            self.losses.push(Loss::Concept { path, row: row.ordinal, number, id });
             return;
         };
-        if segment.created(row).is_none() {
-            self.losses.push(Loss::Created { id: concept_id.clone() });
+        let is_known = number.is_some();
+        row.number = number.unwrap_or(0);
+        if !is_known && self.overlay.put.1.contains(id.as_str()) {
+            return; // The log has the last word on it.
         }
-        let ordinal = vectors.ordinal(row).filter(|_| segment.vectors() > 0);
-        let vector = ordinal.filter(|&ordinal| segment.vector(ordinal).is_some());
-        if ordinal.is_some() && vector.is_none() {
-            self.losses.push(Loss::Vector { id: concept_id.clone() });
+        if segment.created(row.ordinal).is_none() {
+            self.losses.push(Loss::Created { id: id.clone() });
         }
-        self.rows.push(Row { number, at, segment: id, ordinal: row, vector });
+        let ordinal = vectors.ordinal(row.ordinal).filter(|_| segment.vectors() > 0);
+        row.vector = ordinal.filter(|&ordinal| segment.vector(ordinal).is_some());
+        if ordinal.is_some() && row.vector.is_none() {
+            self.losses.push(Loss::Vector { id: id.clone() });
+        }
+        if is_known {
+            self.rows.push(row);
+        } else {
+            self.unnumbered.push((row, id));
+        }
+    }
+
+    /// Gives rows whose numbers are damaged numbers that nothing names, if they are sure to be alive.
+    fn number_rows(&mut self, sources: &Sources) {
+        // A deleted number that no row has may be one of theirs; and an id that is there twice, too.
+        let accounted =
+            |number: &u32| self.seen.contains(*number) || self.overlay.put.0.contains(number);
+        let are_alive = self.overlay.killed.iter().all(accounted) && !self.losses.may_revive();
+        let keys = self.edges.keys().chain(self.overlay.edges.keys());
+        let named = keys.flat_map(|key| [key.source, key.target]);
+        let named = named.chain(self.seen.max()).chain(self.overlay.put.0.last().copied());
+        let mut next = named.chain(self.overlay.touches.keys().copied()).max().unwrap_or(0);
+        for (mut row, id) in std::mem::take(&mut self.unnumbered) {
+            if let Some(number) = next.checked_add(1).filter(|_| are_alive) {
+                next = number;
+                row.number = number;
+                self.losses.push(Loss::Number { id });
+                self.rows.push(row);
+            } else {
+                let path = segment_path(&sources.dir, row.segment);
+                let (ordinal, id) = (row.ordinal, Some(id));
+                self.losses.push(Loss::Concept { path, row: ordinal, number: None, id });
+            }
+        }
     }
 
     fn take_edges(&mut self, id: u64, segment: &SalvagedSegment, dead: &RoaringBitmap) {
@@ -461,6 +505,8 @@ impl<'a> Overlay<'a> {
         match operation {
             Operation::PutConcept(put) => {
                 self.touches.remove(&put.number);
+                self.put.0.insert(put.number);
+                self.put.1.insert(put.id);
                 self.concepts.insert(put.number, put);
             }
             Operation::DeleteConcept { number } => {

@@ -48,7 +48,7 @@ pub struct Tally {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Loss {
-    /// A concept whose number, id or record is damaged.
+    /// A concept whose id or record is damaged; or its number, where it may have been deleted since.
     Concept {
         /// The segment that it is in.
         path: PathBuf,
@@ -58,6 +58,12 @@ pub enum Loss {
         number: Option<u32>,
         /// Its id, if that can be read.
         id: Option<String>,
+    },
+    /// The number of a concept that was saved, and with it the concept's associations and the accesses to
+    /// it since it was last put. It is the last in the order of first puts.
+    Number {
+        /// The concept.
+        id: String,
     },
     /// The vector of a concept that was saved.
     Vector {
@@ -152,6 +158,7 @@ impl Loss {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Concept { .. } => "concept",
+            Self::Number { .. } => "number",
             Self::Vector { .. } => "vector",
             Self::Vectors { .. } => "vectors",
             Self::Created { .. } => "created",
@@ -190,7 +197,7 @@ impl Loss {
     pub fn concept_id(&self) -> Option<&str> {
         match self {
             Self::Concept { id, .. } => id.as_deref(),
-            Self::Vector { id } | Self::Created { id } => Some(id),
+            Self::Number { id } | Self::Vector { id } | Self::Created { id } => Some(id),
             _ => None,
         }
     }
@@ -221,6 +228,9 @@ impl fmt::Display for Loss {
                     (None, None) => "a concept".to_owned(),
                 };
                 write!(out, "{name}, row {row} of {}", path.display())
+            }
+            Self::Number { id } => {
+                write!(out, "the number of concept {id:?}, with its associations and accesses")
             }
             Self::Vector { id } => write!(out, "the vector of concept {id:?}"),
             Self::Vectors { path, count } => {
