@@ -595,8 +595,9 @@ class Loss:
     def kind(self) -> str:
         """What it is, in one word.
 
-        "concept", "number", "vector", "vectors", "created", "association", "associations", "accesses",
-        "transactions", "log_end", "log", "segment", "deletions", "type_names", "options" or "past".
+        "concept", "number", "vector", "vectors", "created", "association", "associations",
+        "accesses", "transactions", "log_end", "log", "segment", "deletions", "type_names", "options"
+        or "past".
         """
     @property
     def path(self) -> str | None:

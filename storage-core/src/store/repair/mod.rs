@@ -3,6 +3,8 @@
 //! Invariant: nothing in the damaged store's directory is written, and nothing is in the new store that was
 //! not in the damaged one.
 
+mod outline;
+mod overlay;
 mod plan;
 mod rebuild;
 mod report;

@@ -4,122 +4,22 @@
 //! but each row, vector, edge and transaction stands by itself, and what is damaged is left out and told.
 //! Invariant: what a plan names was checked to be readable when it was made.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 
 use graph_index::EdgeRef;
 use roaring::RoaringBitmap;
 
+use super::outline::Outline;
+use super::overlay::Overlay;
 use super::report::{Loss, Losses};
 use super::sources::Sources;
-use crate::manifest::{Manifest, SegmentEntry};
-use crate::operation::{EdgeKey, Operation, Payload, PutAssociation, PutConcept};
-use crate::options::{Retention, StoreConfig, VectorStorage};
+use crate::manifest::SegmentEntry;
+use crate::operation::{EdgeKey, Operation, Payload};
 use crate::record::{self, Touch};
 use crate::segment::{SalvagedSegment, VectorRows};
 use crate::state::MAX_TYPES;
 use crate::store::disk::segment_path;
 use crate::{Association, tombstones, wal};
-
-/// One way to read a store: what a manifest says, or what is gone by where there is none.
-#[derive(Debug, Clone)]
-pub(super) struct Outline {
-    pub(super) generation: Option<u64>,
-    /// Transactions up to this one are in the segments.
-    lsn: u64,
-    /// The log that goes on from there; `None` where nothing says so.
-    log: Option<u64>,
-    /// No concept in the segments has a number from here on.
-    next_number: u32,
-    types: Vec<String>,
-    pub(super) config: StoreConfig,
-    /// Options that no file told.
-    assumed: Vec<&'static str>,
-    /// Oldest first.
-    segments: Vec<SegmentEntry>,
-    pub(super) retention: Retention,
-    keeps_past: bool,
-}
-
-impl From<&Manifest> for Outline {
-    fn from(manifest: &Manifest) -> Self {
-        Self {
-            generation: Some(manifest.generation),
-            lsn: manifest.lsn,
-            log: Some(manifest.log),
-            next_number: manifest.next_number,
-            types: manifest.types.clone(),
-            config: manifest.config.clone(),
-            assumed: Vec::new(),
-            segments: manifest.segments.clone(),
-            retention: manifest.retention,
-            keeps_past: manifest.retention != Retention::None || !manifest.history.is_empty(),
-        }
-    }
-}
-
-impl Outline {
-    /// What the segments say of themselves: a newer one replaces those whose transactions it covers.
-    pub(super) fn of_files(sources: &Sources) -> Self {
-        let mut chosen: Vec<(u64, u64, SegmentEntry)> = Vec::new();
-        for (&id, segment) in sources.segments.iter().rev() {
-            let Some(identity) = segment.identity() else { continue };
-            let (first, last) = (identity.first_lsn, identity.last_lsn);
-            if chosen.iter().all(|&(from, to, _)| last < from || to < first) {
-                let dead = sources.tombstones.range((id, 0)..=(id, u64::MAX)).next_back();
-                let tombstones = dead.map(|(&(_, lsn), _)| lsn);
-                let entry = SegmentEntry { id, tombstones, bytes: segment.byte_len() };
-                chosen.push((first, last, entry));
-            }
-        }
-        chosen.sort_unstable_by_key(|&(first, ..)| first);
-        let (config, assumed) = config_of_files(sources);
-        Self {
-            generation: None,
-            lsn: chosen.iter().map(|&(_, last, _)| last).max().unwrap_or(0),
-            log: None,
-            next_number: u32::MAX,
-            types: Vec::new(),
-            config,
-            assumed,
-            segments: chosen.into_iter().map(|(.., entry)| entry).collect(),
-            retention: Retention::None,
-            keeps_past: sources.has_history,
-        }
-    }
-}
-
-/// What vectors tell of the options; the rest is taken to be the defaults.
-fn config_of_files(sources: &Sources) -> (StoreConfig, Vec<&'static str>) {
-    let mut config = StoreConfig::default();
-    let mut assumed = vec!["metric", "analyzer"];
-    let told = sources
-        .segments
-        .values()
-        .find_map(|segment| Some((segment.vector_bytes()?, segment.vector_storage()?)));
-    let logged = || {
-        sources.transactions.values().find_map(|payload| {
-            let mut operations = Payload::parse(payload).ok()?;
-            while let Ok(Some(operation)) = operations.next_operation() {
-                if let Operation::PutConcept(put) = operation
-                    && !put.vector.is_empty()
-                {
-                    return Some(put.vector.len());
-                }
-            }
-            None
-        })
-    };
-    if let Some((bytes, storage)) = told {
-        config.vector_storage = storage;
-        config.vector_dimension = bytes / storage.component_bytes();
-    } else if let Some(bytes) = logged() {
-        config.vector_dimension = bytes / VectorStorage::F32.component_bytes();
-        assumed.push("vector_storage");
-    } else {
-        assumed.extend(["vector_dimension", "vector_storage"]);
-    }
-    (config, assumed)
-}
 
 /// A row to copy.
 #[derive(Debug, Clone, Copy)]
@@ -139,19 +39,6 @@ pub(super) struct Row {
 pub(super) struct Edge {
     pub(super) segment: u64,
     pub(super) edge: EdgeRef,
-}
-
-/// What transactions after the segments did, the last word on each concept and association.
-#[derive(Debug, Default)]
-pub(super) struct Overlay<'a> {
-    pub(super) concepts: BTreeMap<u32, PutConcept<'a>>,
-    pub(super) edges: BTreeMap<EdgeKey, Option<PutAssociation<'a>>>,
-    pub(super) touches: BTreeMap<u32, Touch>,
-    /// Every concept that was deleted, though it may have been put again: what the segments have of it, and
-    /// of associations at it, is dead.
-    killed: BTreeSet<u32>,
-    /// Every number and every id that was put, though it may have been deleted again.
-    put: (BTreeSet<u32>, HashSet<&'a str>),
 }
 
 /// What is to be copied.
@@ -496,39 +383,6 @@ impl<'a> Plan<'a> {
             .collect();
         for loss in losses {
             self.losses.push(loss);
-        }
-    }
-}
-
-impl<'a> Overlay<'a> {
-    fn apply(&mut self, operation: Operation<'a>) {
-        match operation {
-            Operation::PutConcept(put) => {
-                self.touches.remove(&put.number);
-                self.put.0.insert(put.number);
-                self.put.1.insert(put.id);
-                self.concepts.insert(put.number, put);
-            }
-            Operation::DeleteConcept { number } => {
-                self.touches.remove(&number);
-                self.concepts.remove(&number);
-                self.killed.insert(number);
-                for (key, put) in &mut self.edges {
-                    if key.source == number || key.target == number {
-                        *put = None;
-                    }
-                }
-            }
-            Operation::PutAssociation(put) => {
-                self.edges.insert(put.key, Some(put));
-            }
-            Operation::DeleteAssociation(key) => {
-                self.edges.insert(key, None);
-            }
-            Operation::Touch(touch) => {
-                self.touches.insert(touch.number, touch);
-            }
-            Operation::DefineType { .. } => {}
         }
     }
 }
