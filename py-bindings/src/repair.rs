@@ -122,8 +122,8 @@ pub(crate) struct Loss {
     /// What it is, in one word.
     ///
     /// "concept", "number", "vector", "vectors", "created", "association", "associations",
-    /// "accesses", "transactions", "log_end", "log", "segment", "deletions", "type_names", "options"
-    /// or "past".
+    /// "accesses", "transactions", "log_end", "log", "segment", "deletions", "type_names",
+    /// "options" or "past".
     #[pyo3(get)]
     kind: &'static str,
     /// The file that it was lost from, if it was one.

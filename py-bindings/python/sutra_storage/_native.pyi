@@ -596,8 +596,8 @@ class Loss:
         """What it is, in one word.
 
         "concept", "number", "vector", "vectors", "created", "association", "associations",
-        "accesses", "transactions", "log_end", "log", "segment", "deletions", "type_names", "options"
-        or "past".
+        "accesses", "transactions", "log_end", "log", "segment", "deletions", "type_names",
+        "options" or "past".
         """
     @property
     def path(self) -> str | None:
