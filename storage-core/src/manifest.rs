@@ -25,6 +25,9 @@ const VERSION: u32 = 2;
 /// A body above this size is damage, not a manifest: it stops a wild length from filling memory.
 const MAX_BODY_BYTES: u64 = 1 << 30;
 
+/// More than any store counts to; what counts on from there needs no check of its own.
+const MOST_COUNTED: u64 = 1 << 62;
+
 /// Invariant: state = `segments` + replay of the log above `lsn`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
@@ -136,6 +139,11 @@ impl Manifest {
             Ok(manifest) => manifest,
             Err(error) => return corrupt(32, "a manifest as JSON", error.to_string()),
         };
+        let counters =
+            [manifest.lsn, manifest.log, manifest.next_segment, manifest.history_start.lsn];
+        if let Some(most) = counters.into_iter().find(|&counter| counter > MOST_COUNTED) {
+            return corrupt(32, "counters that leave room to count on", most.to_string());
+        }
         if manifest.generation != generation {
             let found = manifest.generation.to_string();
             return corrupt(32, &format!("generation {generation}"), found);

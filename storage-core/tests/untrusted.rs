@@ -245,3 +245,41 @@ fn what_is_no_file_is_refused_at_once() {
     std::os::unix::fs::symlink("/dev/zero", &manifest).unwrap();
     assert!(matches!(refused(), Err(Error::Io { .. })));
 }
+
+/// A manifest with another number in its body, behind checksums that are right.
+fn with_counter(bytes: &[u8], name: &str, number: u64) -> Vec<u8> {
+    let body = String::from_utf8(bytes[32..].to_vec()).unwrap();
+    let at = body.find(&format!("\"{name}\":")).unwrap() + name.len() + 3;
+    let end = at + body[at..].find([',', '}']).unwrap();
+    let body = format!("{}{number}{}", &body[..at], &body[end..]);
+    let mut changed = bytes[..16].to_vec();
+    changed.extend((body.len() as u64).to_le_bytes());
+    changed.extend(crc32c::crc32c(body.as_bytes()).to_le_bytes());
+    changed.extend(crc32c::crc32c(&changed).to_le_bytes());
+    changed.extend(body.as_bytes());
+    changed
+}
+
+#[test]
+fn counters_at_their_ends_are_refused_and_repaired_around() {
+    let (files, _) = newest(&sound(4).0);
+    let is_manifest = |path: &&PathBuf| path.to_string_lossy().contains("MANIFEST-");
+    let manifest = files.keys().find(is_manifest).unwrap();
+    for name in ["lsn", "log", "next_segment", "next_number", "generation"] {
+        for number in [0, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            let mut files = files.clone();
+            let changed = with_counter(&files[manifest], name, number);
+            files.insert(manifest.clone(), changed);
+            match open(&files, OpenOptions::default()) {
+                Ok(store) => drop(Model::read(&store).unwrap()),
+                Err(error) => assert!(!error.to_string().is_empty()),
+            }
+            let fs = SimulatedFileSystem::new();
+            for (path, bytes) in &files {
+                fs.set_bytes(path, bytes.clone());
+            }
+            let fs: Arc<dyn FileSystem> = Arc::new(fs);
+            GraphStore::repair_with(&fs, Path::new("store"), Path::new("new")).unwrap();
+        }
+    }
+}

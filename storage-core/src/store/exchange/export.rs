@@ -111,7 +111,9 @@ impl Snapshot {
             let page = self.state().numbers_from(from, PAGE)?;
             let Some(&last) = page.last() else { return Ok(()) };
             page.into_iter().try_for_each(&mut visit)?;
-            from = last + 1; // The largest number is never given out.
+            // The largest number is never given out, but damaged bytes may name it.
+            let Some(next) = last.checked_add(1) else { return Ok(()) };
+            from = next;
         }
     }
 }

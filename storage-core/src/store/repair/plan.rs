@@ -121,14 +121,14 @@ impl<'a> Plan<'a> {
     /// Applies the transactions above the segments' LSN; returns the names of types that logs define.
     fn replay(&mut self, sources: &'a Sources) -> BTreeMap<u32, &'a str> {
         let mut types = BTreeMap::new();
-        let mut next = self.outline.lsn + 1;
+        let mut next = self.outline.lsn.saturating_add(1);
         for (&lsn, payload) in &sources.transactions {
             let counts = lsn > self.outline.lsn;
             if counts && lsn > next {
                 self.losses.push(Loss::Transactions { first: next, last: lsn - 1 });
             }
             if counts {
-                next = lsn + 1;
+                next = lsn.saturating_add(1);
             }
             // Segments that no manifest describes may need the name of a type from any log.
             if (counts || self.outline.generation.is_none())
