@@ -3,7 +3,7 @@
 //!
 //! Which loss is allowed is worked out here from the bytes themselves, not from what the report says. By
 //! default some hundred flipped bits, seeded; with `SUTRA_REPAIR_EVERY=1` a bit of every byte, with 2 of
-//! every second one.
+//! every second one (by `cargo test`: it takes longer than nextest allows a test).
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
