@@ -37,6 +37,7 @@ pub(crate) enum Kind {
     InvalidExport,
     StoreIo,
     Deadline,
+    NetworkFileSystem,
 }
 
 struct Class {
@@ -56,7 +57,7 @@ const fn class(name: &'static str, doc: &'static str) -> Class {
 }
 
 /// In the order of [`Kind`]; a class stands after its base.
-const CLASSES: [Class; 22] = [
+const CLASSES: [Class; 23] = [
     class(
         "SutraError",
         "The base of all errors of a store.\n\n`retryable` says whether the same call may succeed \
@@ -190,6 +191,13 @@ const CLASSES: [Class; 22] = [
         builtin: Some("TimeoutError"),
         retryable: true,
         ..class("DeadlineError", "A call did not end by its `Deadline`; it has changed nothing.")
+    },
+    Class {
+        attributes: &["path", "file_system"],
+        ..class(
+            "NetworkFileSystemError",
+            "The store would be on a network's file system, where two machines could write at once.",
+        )
     },
 ];
 
@@ -481,6 +489,9 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr 
         }
         Error::InvalidId { .. } | Error::InvalidArgument { .. } => {
             Raised::new(py, Kind::InvalidArgument, &message)
+        }
+        Error::NetworkFileSystem { path, kind } => {
+            Raised::new(py, Kind::NetworkFileSystem, &message).path(path).with("file_system", kind)
         }
         Error::Interrupted => Raised::new(py, Kind::Deadline, &message),
         _ => Raised::new(py, Kind::Sutra, &message),

@@ -53,6 +53,8 @@ use crate::vectors::{Owner, vector, vectors_of};
 ///     retention: Seconds, or a timedelta, for which states of the past can be read: 0 keeps nothing,
 ///         `math.inf` everything. It is the store's: a change holds for all handles from then on.
 ///         None: as the store has it, which is 0 at first.
+///     allow_network: Whether it may be written to on a network file system; then one machine alone may
+///         have it open.
 #[pyclass(extends = Reader, frozen, module = "sutra_storage")]
 pub(crate) struct GraphStore {
     store: Arc<storage_core::GraphStore>,
@@ -102,11 +104,14 @@ impl GraphStore {
     #[new]
     #[pyo3(signature = (path, vector_dimension=None, *, create=true, read_only=false,
         exclusive=false, timeout=5.0, durability=Arg::of(Text("interval")), interval_ms=50.0,
-        metric=None, vector_storage=None, use_compression=None, analyzer=None, retention=None))]
+        metric=None, vector_storage=None, use_compression=None, analyzer=None, retention=None,
+        allow_network=false))]
     #[pyo3(text_signature = "(path, vector_dimension=None, *, create=True, read_only=False, \
         exclusive=False, timeout=5.0, durability='interval', interval_ms=50, metric=None, \
-        vector_storage=None, use_compression=None, analyzer=None, retention=None)")]
+        vector_storage=None, use_compression=None, analyzer=None, retention=None, \
+        allow_network=False)")]
     #[expect(clippy::too_many_arguments, reason = "a store has that many options")]
+    #[expect(clippy::fn_params_excessive_bools, reason = "each is one option, given by keyword")]
     #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
     fn new(
         py: Python<'_>,
@@ -123,6 +128,7 @@ impl GraphStore {
         use_compression: Option<bool>,
         analyzer: Option<Arg<Text<'_>, name::analyzer>>,
         retention: Option<Arg<Kept, name::retention>>,
+        allow_network: bool,
     ) -> PyResult<PyClassInitializer<Self>> {
         let interval = duration(py, "interval_ms", interval_ms, 1e-3)?;
         let metrics =
@@ -144,6 +150,7 @@ impl GraphStore {
             create,
             read_only,
             exclusive,
+            allow_network,
             timeout: duration(py, "timeout", timeout, 1.0)?,
             durability: durability_of(py, durability.0, interval)?,
             retention: retention.map(|kept| kept.0),

@@ -40,6 +40,7 @@ BASES: dict[str, tuple[type[BaseException], ...]] = {
     "UntrustedTooLargeError": (SutraError,),
     "InvalidExportError": (SutraError, ValueError),
     "StoreIOError": (SutraError, OSError),
+    "NetworkFileSystemError": (SutraError,),
     "DeadlineError": (SutraError, TimeoutError, OSError),
 }
 

@@ -92,6 +92,19 @@ pub enum Error {
         /// One of the files in it, or what is missing.
         found: String,
     },
+    /// The store would be on a file system of a network, where the locks and the shared memory of several
+    /// machines do not work together.
+    #[error(
+        "{path} is on a network file system ({kind}), where two machines could write at once; keep the \
+         store on a local disk, or pass allow_network = true if only one machine ever opens it",
+        path = path.display()
+    )]
+    NetworkFileSystem {
+        /// The directory.
+        path: PathBuf,
+        /// What it is on.
+        kind: &'static str,
+    },
     /// Another writer held the lock for longer than the timeout, or another's flush or compaction its
     /// lease.
     #[error(

@@ -212,6 +212,8 @@ pub struct OpenOptions {
     pub read_only: bool,
     /// Keep the write lock for the handle's life: saves a system call a commit, shuts others out.
     pub exclusive: bool,
+    /// Whether the store may be on a network file system: then one machine alone may have it open.
+    pub allow_network: bool,
     /// How long to wait for the write lock.
     pub timeout: Duration,
     /// What a single call outside a transaction promises.
@@ -237,6 +239,7 @@ impl Default for OpenOptions {
             create: true,
             read_only: false,
             exclusive: false,
+            allow_network: false,
             timeout: Duration::from_secs(5),
             durability: Durability::default(),
             flush_bytes: 16 << 20,

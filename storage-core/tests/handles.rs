@@ -348,3 +348,19 @@ fn a_closed_handle_takes_no_commit_that_waited_meanwhile() {
     });
     assert!(!open(dir.path()).contains("late").unwrap());
 }
+
+#[test]
+fn a_network_file_system_is_refused_for_writing_unless_it_is_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let open =
+        |options| GraphStore::open_with(WatchedFileSystem::of_network("NFS"), &path, options);
+    let refused = open(options());
+    assert!(matches!(refused, Err(Error::NetworkFileSystem { kind: "NFS", .. })), "{refused:?}");
+    assert!(!path.exists(), "nothing is made");
+    let allowed = OpenOptions { allow_network: true, ..options() };
+    open(allowed).unwrap().put_concept(concept("a")).unwrap();
+    assert!(matches!(open(options()), Err(Error::NetworkFileSystem { .. })));
+    let read_only = OpenOptions { read_only: true, ..options() };
+    assert!(open(read_only).unwrap().contains("a").unwrap());
+}

@@ -50,6 +50,7 @@ __all__ = [
     "InvalidVectorError",
     "Leg",
     "Loss",
+    "NetworkFileSystemError",
     "NotAStoreError",
     "OptionMismatchError",
     "Path",
@@ -257,6 +258,12 @@ class StoreIOError(SutraError, OSError):
 
 class DeadlineError(SutraError, TimeoutError):
     """A call did not end by its `Deadline`; it has changed nothing."""
+
+class NetworkFileSystemError(SutraError):
+    """The store would be on a network's file system, where two machines could write at once."""
+
+    path: str | None
+    file_system: str | None
 
 @final
 class Deadline:
@@ -1062,6 +1069,8 @@ class GraphStore(Reader):
         retention: Seconds, or a timedelta, for which states of the past can be read: 0 keeps
             nothing, `math.inf` everything. It is the store's: a change holds for all handles from
             then on. None: as the store has it, which is 0 at first.
+        allow_network: Whether it may be written to on a network file system; then one machine
+            alone may have it open.
     """
 
     def __new__(
@@ -1080,6 +1089,7 @@ class GraphStore(Reader):
         use_compression: bool | None = None,
         analyzer: Literal["english", "simple"] | None = None,
         retention: float | timedelta | None = None,
+        allow_network: bool = False,
     ) -> Self: ...
     def add_vector(self, concept_id: str, embedding: ArrayLike) -> int:
         """Set a concept's vector; makes a bare concept when there is none of this id.

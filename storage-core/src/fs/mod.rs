@@ -6,6 +6,7 @@
 mod byte_view;
 mod heap;
 mod map;
+mod network;
 mod os;
 mod simulated;
 mod tolerant;
@@ -91,6 +92,15 @@ pub trait FileSystem: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] when the directory does not exist; any I/O error of the platform.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    /// The kind of network file system that a directory is on, if it is known to be on one.
+    ///
+    /// # Errors
+    /// Any I/O error of the platform.
+    fn network_kind(&self, path: &Path) -> io::Result<Option<&'static str>> {
+        let _ = path;
+        Ok(None)
+    }
 }
 
 /// One open file.

@@ -17,6 +17,10 @@ static ZEROS: [u8; PAGE_BYTES - COUNTER_BYTES] = [0; PAGE_BYTES - COUNTER_BYTES]
 pub struct OsFileSystem;
 
 impl FileSystem for OsFileSystem {
+    fn network_kind(&self, path: &Path) -> io::Result<Option<&'static str>> {
+        super::network::kind(path)
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         fs::create_dir_all(path)
     }

@@ -139,11 +139,15 @@ impl Disk {
         options: &OpenOptions,
     ) -> Result<(Self, Position, State)> {
         let names = match fs.list(dir) {
-            Ok(names) => names,
+            Ok(names) => {
+                check_local(&*fs, dir, options)?;
+                names
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 if !options.create || options.read_only {
                     return Err(not_found(dir, options));
                 }
+                check_local(&*fs, dir, options)?;
                 create_directory(&*fs, dir)?;
                 Vec::new()
             }
@@ -541,6 +545,21 @@ fn sync_own_name(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
         // Whoever made a directory where this user may not read has to see to its name.
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
         outcome => outcome.map_err(|e| Error::io("sync", parent, e)),
+    }
+}
+
+/// Refuses to write where several machines may: what keeps writers apart works on one only.
+fn check_local(fs: &dyn FileSystem, dir: &Path, options: &OpenOptions) -> Result<()> {
+    if options.read_only || options.allow_network {
+        return Ok(());
+    }
+    let here = Path::new(".");
+    let mut places = dir.ancestors().map(|at| if at.as_os_str().is_empty() { here } else { at });
+    // Of a directory that is to be made, the one that it will be in tells.
+    let kind = places.find_map(|place| fs.network_kind(place).ok());
+    match kind.flatten() {
+        Some(kind) => Err(Error::NetworkFileSystem { path: dir.to_owned(), kind }),
+        None => Ok(()),
     }
 }
 

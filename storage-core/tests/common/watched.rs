@@ -15,6 +15,8 @@ type Hook = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 pub(crate) struct WatchedFileSystem {
     hook: Mutex<Option<(Operation, Hook)>>,
+    /// What kind of network it says to be.
+    network: Option<&'static str>,
 }
 
 /// What is waited for.
@@ -37,6 +39,11 @@ impl WatchedFileSystem {
         Arc::new(Self::default())
     }
 
+    /// A file system of a network.
+    pub(crate) fn of_network(kind: &'static str) -> Arc<Self> {
+        Arc::new(Self { network: Some(kind), ..Self::default() })
+    }
+
     /// Calls `hook` once, after the next operation of that kind.
     pub(crate) fn after(&self, operation: Operation, hook: impl FnOnce() + Send + 'static) {
         *self.hook.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -54,6 +61,10 @@ impl WatchedFileSystem {
 }
 
 impl FileSystem for WatchedFileSystem {
+    fn network_kind(&self, _path: &Path) -> io::Result<Option<&'static str>> {
+        Ok(self.network)
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         OsFileSystem.create_dir_all(path)
     }
