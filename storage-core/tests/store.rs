@@ -711,3 +711,19 @@ fn a_store_has_at_most_65_536_types_and_refuses_more_before_it_writes() {
     store.put_association(of_type(65_535)).unwrap();
     assert_eq!(store.stats().unwrap().total_edges, 65_536);
 }
+
+#[test]
+fn single_commits_leave_a_large_part_in_memory_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path(), options(4)).unwrap();
+    store
+        .put_concepts((0..500).map(|at| Concept::new(format!("c{at}"), "some words")).collect())
+        .unwrap();
+    for count in 1..=7 {
+        store.put_concept(Concept::new(format!("single {count}"), "words")).unwrap();
+        assert_eq!(store.stats().unwrap().memory_parts, 1 + count);
+    }
+    // These are many enough to become one, without the large one.
+    store.put_concept(Concept::new("single 8", "words")).unwrap();
+    assert_eq!(store.stats().unwrap().memory_parts, 2);
+}

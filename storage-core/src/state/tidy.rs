@@ -45,8 +45,10 @@ impl State {
             let tail = &self.parts[self.parts.len() - loose..];
             let top = tail.iter().map(class).max().unwrap_or(0);
             let crowd = (0..=top).find_map(|limit| {
-                let count = tail.iter().rev().take_while(|part| class(part) <= limit).count();
-                (count >= FAN_IN).then_some(count)
+                let run = || tail.iter().rev().take_while(|part| class(part) <= limit);
+                // The smaller ones among them come along; they are no reason to write the others again.
+                let crowded = run().filter(|part| class(part) == limit).count() >= FAN_IN;
+                crowded.then(|| run().count())
             });
             let Some(count) = crowd else { return Ok(()) };
             self.merge_newest(count)?;
