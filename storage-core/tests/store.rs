@@ -727,3 +727,50 @@ fn single_commits_leave_a_large_part_in_memory_as_it_is() {
     store.put_concept(Concept::new("single 8", "words")).unwrap();
     assert_eq!(store.stats().unwrap().memory_parts, 2);
 }
+
+/// Bytes of all files of a store.
+fn disk_bytes(dir: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+        outcome => outcome.map_or(0, |metadata| metadata.len()),
+    };
+    entries.map(bytes).sum()
+}
+
+#[test]
+fn deletions_give_their_room_back_without_being_asked() {
+    let concept = |at: u32| {
+        let words = (0..60).map(|word| format!("word{}", (at * 61 + word * 17) % 5000));
+        Concept::new(format!("c{at}"), words.collect::<Vec<_>>().join(" "))
+    };
+    let batches = |numbers: Vec<u32>| -> Vec<Vec<Concept>> {
+        numbers.chunks(1000).map(|batch| batch.iter().map(|&at| concept(at)).collect()).collect()
+    };
+    let kept = |at: &u32| at.is_multiple_of(10);
+    let (dir, fresh) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let least = GraphStore::open(fresh.path(), options(4)).unwrap();
+    for batch in batches((0..30_000).filter(kept).collect()) {
+        least.put_concepts(batch).unwrap();
+    }
+    least.compact().unwrap();
+    let live = disk_bytes(fresh.path());
+
+    let background = OpenOptions { background: true, ..options(4) };
+    let store = GraphStore::open(dir.path(), background).unwrap();
+    for batch in batches((0..30_000).collect()) {
+        store.put_concepts(batch).unwrap();
+    }
+    store.flush().unwrap();
+    assert!(disk_bytes(dir.path()) > 5 * live);
+    let ids = (0..30_000_u32).filter(|at| !kept(at)).map(|at| format!("c{at}"));
+    store.delete_concepts(ids.collect()).unwrap();
+    let patience = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    while disk_bytes(dir.path()) * 10 > live * 13 {
+        assert!(std::time::Instant::now() < patience, "{} of {live}", disk_bytes(dir.path()));
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(store.snapshot().unwrap().concept_count(), 3000);
+    assert_eq!(store.stats().unwrap().maintenance_error, None);
+    assert!(store.verify().unwrap().is_sound());
+}

@@ -10,10 +10,21 @@ use super::flush::{Replacement, publish, write_segment};
 use super::history::Forget;
 use crate::Result;
 use crate::history::LeftOut;
+use crate::manifest::Manifest;
 use crate::state::{Part, State};
 
 /// Adjacent segments of a size class that are merged into one.
 const FAN_IN: usize = 4;
+/// A segment is written again when more than one in so many of its rows and edges is dead.
+const DEAD_SHARE: u64 = 5;
+/// The previous generation goes when what it alone needs is more than one in so many bytes of the newest.
+const PREVIOUS_SHARE: u64 = 8;
+
+/// Whether enough of a segment is dead to write it again.
+fn is_wasteful(part: &Part) -> bool {
+    let all = u64::from(part.segment.rows()) + u64::from(part.segment.edges());
+    (part.dead_rows.len() + part.dead_edges.len()) * DEAD_SHARE > all
+}
 
 impl Shared {
     pub(super) fn compact_now(&self) -> Result<()> {
@@ -34,6 +45,40 @@ impl Shared {
         if count > 1 || dead || broken || (past && forget.is_some()) {
             self.compact_leased(disk, 0..count, forget)?;
         }
+        self.drop_previous(disk)
+    }
+
+    /// Whether segments hold much that died since the last flush.
+    pub(super) fn has_waste(&self) -> bool {
+        self.state.load().parts.iter().any(|part| part.segment.is_file() && is_wasteful(part))
+    }
+
+    /// Removes the previous generation where it takes much room of its own.
+    ///
+    /// It is there for a newest one that can't be read: that one's new segments are read back before.
+    pub(super) fn drop_previous(&self, disk: &Disk) -> Result<()> {
+        let (newest, base) = {
+            let writer = self.writer();
+            (writer.position().manifest.clone(), writer.position().base.clone())
+        };
+        let bytes: u64 = newest.segments.iter().map(|segment| segment.bytes).sum();
+        for generation in Manifest::list(&*disk.fs, &disk.dir)? {
+            if generation >= newest.generation {
+                continue;
+            }
+            let previous = Manifest::read(&*disk.fs, &disk.dir, generation)?;
+            let has = |manifest: &Manifest, id| manifest.segments.iter().any(|s| s.id == id);
+            let own = previous.segments.iter().filter(|segment| !has(&newest, segment.id));
+            if own.map(|segment| segment.bytes).sum::<u64>() * PREVIOUS_SHARE <= bytes {
+                continue;
+            }
+            let new = base.iter().filter(|part| !has(&previous, part.segment.id()));
+            if let Some(error) = new.flat_map(|part| part.segment.verify_all()).next() {
+                return Err(error);
+            }
+            disk.remove_unneeded(&newest, None);
+            return Ok(());
+        }
         Ok(())
     }
 
@@ -49,8 +94,8 @@ impl Shared {
         disk.check_removed(&manifest)
     }
 
-    /// The segments that are worth merging now: the newest few of a size, or one that is broken or mostly
-    /// dead.
+    /// The segments that are worth merging now: the newest few of a size, or one of which much is dead or an
+    /// index broken.
     pub(super) fn choose_compaction(&self) -> Option<std::ops::Range<usize>> {
         let writer = self.writer();
         let base = &writer.position().base;
@@ -66,16 +111,13 @@ impl Shared {
         };
         let top = base.iter().map(class).max()?;
         for limit in 0..=top {
-            let count = base.iter().rev().take_while(|part| class(part) <= limit).count();
-            if count >= FAN_IN {
-                return Some(base.len() - count..base.len());
+            let run = || base.iter().rev().take_while(|part| class(part) <= limit);
+            // The smaller ones among them come along; they are no reason to write the others again.
+            if run().filter(|part| class(part) == limit).count() >= FAN_IN {
+                return Some(base.len() - run().count()..base.len());
             }
         }
-        let mostly_dead = |part: &Part| {
-            let all = u64::from(part.segment.rows()) + u64::from(part.segment.edges());
-            (part.dead_rows.len() + part.dead_edges.len()) * 3 > all
-        };
-        let chosen = base.iter().position(mostly_dead).or_else(|| {
+        let chosen = base.iter().position(is_wasteful).or_else(|| {
             // Written anew, its indexes are sound again; what can't be is not tried for ever.
             base.iter().position(|part| part.segment.is_broken() && part.segment.try_mending())
         });

@@ -18,6 +18,8 @@ const BACKPRESSURE_FACTOR: u64 = 4;
 const LEASE_PAUSE: Duration = Duration::from_millis(100);
 /// How long after something expired a sweep comes.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// How long no one has to commit before waste is looked for.
+const IDLE: Duration = Duration::from_secs(1);
 /// How long commits wait for room before they go on all the same.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -42,6 +44,8 @@ struct Wanted {
     flush: bool,
     /// When to try again what another process was at; `flush` stays set meanwhile.
     retry_at: Option<Instant>,
+    /// When no one will have committed for a while, if no one does.
+    idle_at: Option<Instant>,
     tail_bytes: u64,
     limit_bytes: u64,
     sync_due: Option<Instant>,
@@ -63,7 +67,12 @@ impl Maintenance {
     /// Starts the threads; they end when the handle is closed.
     pub(super) fn start(shared: &Arc<Shared>) {
         let maintenance = &shared.maintenance;
-        maintenance.signals.lock().running = true;
+        {
+            let mut wanted = maintenance.signals.lock();
+            wanted.running = true;
+            // Another process may have left waste behind.
+            wanted.idle_at = Some(Instant::now() + IDLE);
+        }
         let tasks: [(&str, Task); 2] = [("sutra-sync", syncs), ("sutra-maintenance", maintains)];
         for (name, task) in tasks {
             let signals = Arc::clone(&maintenance.signals);
@@ -103,8 +112,11 @@ impl Maintenance {
         let mut wanted = self.signals.lock();
         wanted.tail_bytes = tail_bytes;
         wanted.limit_bytes = flush_bytes.saturating_mul(BACKPRESSURE_FACTOR);
-        if tail_bytes > flush_bytes && !wanted.flush {
-            wanted.flush = true;
+        // The thread that waits for it looks again when it comes, so a later one needs no call.
+        let was_busy = wanted.idle_at.replace(Instant::now() + IDLE).is_some();
+        let flush = tail_bytes > flush_bytes && !wanted.flush;
+        wanted.flush |= flush;
+        if flush || !was_busy {
             self.signals.changed.notify_all();
         }
     }
@@ -225,12 +237,16 @@ fn maintains(wanted: &mut Wanted, now: Instant) -> Due {
     if wanted.sweep_due.is_some_and(|due| due <= now) {
         return Due::Now(Shared::background_sweep);
     }
-    if !wanted.flush || wanted.retry_at.is_some_and(|at| at > now) {
-        let retry = wanted.retry_at.filter(|_| wanted.flush);
-        return Due::At(retry.into_iter().chain(wanted.sweep_due).min());
+    if wanted.flush && wanted.retry_at.is_none_or(|at| at <= now) {
+        wanted.flush = false;
+        return Due::Now(Shared::background_maintain);
     }
-    wanted.flush = false;
-    Due::Now(Shared::background_maintain)
+    if wanted.idle_at.is_some_and(|at| at <= now) {
+        wanted.idle_at = None;
+        return Due::Now(Shared::background_reclaim);
+    }
+    let retry_at = wanted.retry_at.filter(|_| wanted.flush);
+    Due::At(retry_at.into_iter().chain(wanted.idle_at).chain(wanted.sweep_due).min())
 }
 
 fn run(signals: &Signals, shared: &Weak<Shared>, task: Task) {
@@ -283,6 +299,38 @@ impl Shared {
         self.maintenance.signals.changed.notify_all();
     }
 
+    /// Gives back what deletions left, once no one commits.
+    fn background_reclaim(&self) {
+        let outcome = self.reclaim();
+        let mut wanted = self.maintenance.signals.lock();
+        if let Ok(false) = outcome {
+            wanted.idle_at = Some(Instant::now() + IDLE);
+        }
+        if let Err(error) = outcome {
+            wanted.last_error = Some(error.to_string());
+        }
+    }
+
+    /// Flushes deletions where there are many, and compacts; returns false where another is at it.
+    fn reclaim(&self) -> Result<bool> {
+        let Some(disk) = &self.disk else { return Ok(true) };
+        let Some(_lease) = disk.try_lease()? else { return Ok(false) };
+        self.measure_tail(disk)?;
+        if self.has_waste() {
+            self.flush_leased(disk)?;
+        }
+        self.compact_while_needed(disk)?;
+        Ok(true)
+    }
+
+    fn compact_while_needed(&self, disk: &Disk) -> Result<()> {
+        while !self.is_closed() {
+            let Some(run) = self.choose_compaction() else { return self.drop_previous(disk) };
+            self.compact_leased(disk, run, None)?;
+        }
+        Ok(())
+    }
+
     /// Flushes a tail that is long, and compacts while there is something to compact; returns false where
     /// there is, and another thread or process is at it.
     fn maintain(&self) -> Result<bool> {
@@ -293,10 +341,7 @@ impl Shared {
         if is_long {
             self.flush_leased(disk)?;
         }
-        while !self.is_closed() {
-            let Some(run) = self.choose_compaction() else { break };
-            self.compact_leased(disk, run, None)?;
-        }
+        self.compact_while_needed(disk)?;
         Ok(true)
     }
 
