@@ -242,7 +242,7 @@ impl Default for OpenOptions {
             allow_network: false,
             timeout: Duration::from_secs(5),
             durability: Durability::default(),
-            flush_bytes: 16 << 20,
+            flush_bytes: 4 << 20,
             background: true,
             retention: None,
             untrusted: false,

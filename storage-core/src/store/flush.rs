@@ -19,7 +19,7 @@ use crate::wal::{self, Log};
 use crate::{Error, Result};
 
 /// At closing, a tail smaller than this is left to be replayed.
-const SMALL_TAIL_BYTES: u64 = 256 << 10;
+const SMALL_TAIL_BYTES: u64 = 64 << 10;
 
 impl Shared {
     pub(super) fn flush_now(&self) -> Result<()> {
