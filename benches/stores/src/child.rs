@@ -173,7 +173,7 @@ fn load(arguments: &LoadArguments) -> Result<()> {
 }
 
 fn open(place: &Place) -> Result<()> {
-    let id = place.work()?.record(0);
+    let id = Work::first(&place.data, place.seed)?.record(0);
     let started = Instant::now();
     let store = place.open()?;
     let opened = started.elapsed();
