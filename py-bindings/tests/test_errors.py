@@ -62,7 +62,7 @@ def test_an_exception_has_its_bases_and_its_public_name(name: str) -> None:
     assert issubclass(found, BASES[name])
     assert (found.__module__, found.__qualname__) == ("sutra_storage", name)
     assert found.__doc__
-    assert found.retryable is (name in {"StoreLockedError", "ConflictError"})
+    assert found.retryable is (name in {"StoreLockedError", "ConflictError", "DeadlineError"})
     raised = found("the message")
     assert str(raised) == "the message"
     assert repr(raised) == f"{name}('the message')"
