@@ -162,6 +162,8 @@ pub(crate) enum CrashPart {
     Kill,
     /// Writers and readers on one store at once, killed and started again
     Processes,
+    /// Processes that are killed at each named point of what they write
+    KillPoints,
     /// Each I/O operation fails in turn
     Io,
 }

@@ -53,6 +53,9 @@ const fn test(part: CrashPart) -> Test {
             // An hour on two cores that nothing else uses.
             long: &[("SUTRA_PROCESSES_COUNT", "2000")],
         },
+        CrashPart::KillPoints => {
+            Test { name: "kill_points", seeds: CRASH_SEEDS, long: &[("SUTRA_CRASH_COUNT", "50")] }
+        }
         CrashPart::Io => Test {
             name: "io_failure",
             seeds: Some(["SUTRA_IO_SEED", "SUTRA_IO_COUNT"]),
