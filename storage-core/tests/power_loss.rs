@@ -9,8 +9,8 @@ mod common;
 
 use common::power::{Sound, open, run_share};
 use common::{Model, options};
-use storage_core::fs::{Fault, FaultKind, SimulatedFileSystem};
-use storage_core::{Concept, Durability};
+use storage_core::fs::{Fault, FaultKind, Outcome, SimulatedFileSystem};
+use storage_core::{Concept, Durability, GraphStore, OpenOptions};
 
 /// Seeds, where the environment names no other count.
 const SEEDS: u64 = 2000;
@@ -53,6 +53,23 @@ fn a_flush_that_power_loss_cuts_short_loses_nothing_durable() {
                 assert_eq!((put, found.concepts.len()), (5, 5), "a flush is durable on return");
             }
         }
+    }
+}
+
+/// What another process committed is durable once anyone has saved, whether or not they had read it.
+#[test]
+fn saving_and_closing_make_the_commits_of_other_handles_durable() {
+    let options = OpenOptions { durability: Durability::Buffered, ..options() };
+    let ways: [fn(&GraphStore) -> storage_core::Result<()>; 2] =
+        [GraphStore::save, GraphStore::close];
+    for save in ways {
+        let fs = SimulatedFileSystem::new();
+        let one = open(&Sound, &fs, &options).unwrap();
+        let other = open(&Sound, &fs, &options).unwrap();
+        one.put_concept(Concept::new("c0", "kept")).unwrap();
+        save(&other).unwrap();
+        let image = fs.crash_with(Outcome::Dropped, &[], 0);
+        assert!(open(&Sound, &image, &options).unwrap().contains("c0").unwrap());
     }
 }
 

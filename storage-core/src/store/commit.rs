@@ -279,7 +279,17 @@ impl Shared {
         drop(lock);
     }
 
-    /// Makes the newest committed transaction durable.
+    /// Makes all that was committed so far durable, by other processes too.
+    pub(super) fn save(&self) -> Result<()> {
+        if let Some(disk) = self.disk.as_ref().filter(|_| !self.options.read_only) {
+            disk.check_not_poisoned()?;
+            // What this handle has not read yet is in no sync that it knows to be needed.
+            self.catch_up(disk)?;
+        }
+        self.sync_newest()
+    }
+
+    /// Makes the newest transaction that this handle knows of durable.
     pub(super) fn sync_newest(&self) -> Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
         if self.options.read_only {

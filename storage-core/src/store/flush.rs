@@ -211,7 +211,7 @@ impl Shared {
         {
             self.flush_leased(disk)?;
         }
-        self.sync_newest()
+        self.save()
     }
 }
 

@@ -213,7 +213,7 @@ impl GraphStore {
     /// [`Error::Poisoned`], [`Error::Closed`].
     pub fn save(&self) -> Result<()> {
         self.shared.check_usable()?;
-        self.shared.sync_newest()
+        self.shared.save()
     }
 
     /// Writes what is in the log's tail to a segment, so that opening need not replay it.
