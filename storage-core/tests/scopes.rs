@@ -6,10 +6,10 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::{DIM, Model, ModelConcept, Random, WORDS, options, run_both, variable};
+use common::timed::{self, Timed};
+use common::{DIM, Model, ModelConcept, Random, options, run_both, variable};
 use storage_core::{
     AsOf, Association, Concept, ConceptPatch, Direction, Error, GraphStore, OpenOptions, Retention,
 };
@@ -228,121 +228,6 @@ fn erasing_an_id_leaves_the_past_of_the_same_id_in_another_namespace() {
 
 // ---- validity and expiry ---------------------------------------------------------------------------
 
-/// A model of concepts and associations that hold for a time.
-#[derive(Debug, Default, Clone)]
-struct Timed {
-    model: Model,
-    concepts: BTreeMap<String, (f64, f64)>,
-    edges: BTreeMap<(String, String, String), (f64, f64)>,
-}
-
-impl Timed {
-    fn at(&self, time: f64) -> Model {
-        let holds = |window: &(f64, f64)| window.0 <= time && time < window.1;
-        let mut model = self.model.clone();
-        model.concepts.retain(|id, _| holds(&self.concepts[id]));
-        let Model { concepts, edges } = &mut model;
-        edges.retain(|key, _| {
-            let ends = concepts.contains_key(&key.0) && concepts.contains_key(&key.1);
-            ends && holds(&self.edges[key])
-        });
-        model
-    }
-
-    fn delete(&mut self, id: &str) {
-        self.model.concepts.remove(id);
-        self.concepts.remove(id);
-        let Self { model, edges, .. } = self;
-        model.edges.retain(|key, _| key.0 != id && key.1 != id);
-        edges.retain(|key, _| key.0 != id && key.1 != id);
-    }
-}
-
-fn window(random: &mut Random) -> (Option<f64>, Option<f64>) {
-    let from = (random.below(3) == 0).then(|| random.below(50) as f64);
-    let to = (random.below(3) == 0).then(|| 50.0 + random.below(50) as f64);
-    (from, to)
-}
-
-fn bounds((from, to): (Option<f64>, Option<f64>)) -> (f64, f64) {
-    (from.unwrap_or(f64::NEG_INFINITY), to.unwrap_or(f64::INFINITY))
-}
-
-/// Never, in a long time, or long ago.
-fn expires(random: &mut Random) -> Option<f64> {
-    match random.below(6) {
-        0 => Some(1.0 + random.below(9) as f64),
-        1 => Some(1e12),
-        _ => None,
-    }
-}
-
-fn step(store: &GraphStore, timed: &mut Timed, random: &mut Random) {
-    let id = |random: &mut Random| format!("c{}", random.below(12));
-    match random.below(8) {
-        0..=3 => {
-            let (id, window, expires) = (id(random), window(random), expires(random));
-            let word = WORDS[random.below(12) as usize];
-            let mut concept = Concept::new(&id, word);
-            concept.vector = (random.below(2) == 0).then(|| random.vector());
-            (concept.valid_from, concept.valid_to) = window;
-            concept.expires = expires;
-            let vector = concept.vector.as_deref();
-            let put = ModelConcept {
-                content: word.to_owned(),
-                vector: vector.map(|v| v.iter().map(|x| x.to_bits()).collect()),
-                ..ModelConcept::default()
-            };
-            store.put_concept(concept).unwrap();
-            if expires.is_some_and(|time| time < 1e9) {
-                timed.delete(&id);
-            } else {
-                timed.model.concepts.insert(id.clone(), put);
-                timed.concepts.insert(id, bounds(window));
-            }
-        }
-        4 | 5 => {
-            let mut association = Association::new(id(random), id(random));
-            let (window, expires) = (window(random), expires(random));
-            (association.valid_from, association.valid_to) = window;
-            association.expires = expires;
-            let Association { source_id, target_id, association_type, .. } = association.clone();
-            let known = |id: &String| timed.model.concepts.contains_key(id);
-            let accepted = known(&source_id) && known(&target_id);
-            assert_eq!(store.put_association(association).is_ok(), accepted);
-            let key = (source_id, target_id, association_type);
-            if expires.is_some_and(|time| time < 1e9) {
-                timed.model.edges.remove(&key);
-                timed.edges.remove(&key);
-            } else if accepted {
-                let one = 1.0_f32.to_bits();
-                timed.model.edges.insert(key.clone(), (one, one));
-                timed.edges.insert(key, bounds(window));
-            }
-        }
-        6 => {
-            let (id, window) = (id(random), window(random));
-            let (valid_from, valid_to) = (Some(window.0), Some(window.1));
-            let patch = ConceptPatch { valid_from, valid_to, ..ConceptPatch::default() };
-            let known = timed.concepts.get_mut(&id);
-            assert_eq!(store.update_concept(&id, patch).is_ok(), known.is_some());
-            if let Some(known) = known {
-                *known = bounds(window);
-            }
-        }
-        _ => match random.below(4) {
-            0 => store.flush().unwrap(),
-            1 => store.compact().unwrap(),
-            2 => drop(store.delete_expired().unwrap()),
-            _ => {
-                let id = id(random);
-                store.delete_concept(&id).unwrap();
-                timed.delete(&id);
-            }
-        },
-    }
-}
-
 fn check_times(store: &GraphStore, timed: &Timed) {
     timed.model.check(store);
     let snapshot = store.snapshot().unwrap();
@@ -364,7 +249,7 @@ fn a_snapshot_valid_at_a_time_is_like_a_store_of_what_holds_then() {
             let handle = if seed % 2 == 0 { &store } else { &user };
             check_times(handle, &timed);
             for at in 0..60 {
-                step(handle, &mut timed, &mut random);
+                timed::step(handle, &mut timed, &mut random);
                 if at % 12 == 0 {
                     check_times(handle, &timed);
                     past.push((handle.snapshot().unwrap().epoch(), timed.clone()));

@@ -9,7 +9,9 @@ pub(crate) mod deadly;
 pub(crate) mod held;
 pub(crate) mod ledger;
 pub(crate) mod power;
+pub(crate) mod timed;
 pub(crate) mod watched;
+pub(crate) mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
 
