@@ -16,12 +16,11 @@ const LARGEST_SWEEP: usize = 10_000;
 
 impl Shared {
     /// Deletes all that has expired; returns how many concepts and associations that were.
-    pub(super) fn delete_expired(&self) -> Result<u64> {
+    pub(super) fn delete_expired(&self, durability: Durability) -> Result<u64> {
         let mut deleted = 0;
         loop {
             let mut count = 0;
-            // What a crash takes back is still expired, and deleted again.
-            self.commit_made(None, Durability::Buffered, |state| {
+            self.commit_made(None, durability, |state| {
                 let (payload, deletions) = sweep(state, now())?;
                 count = deletions;
                 Ok(payload)
@@ -36,8 +35,9 @@ impl Shared {
     /// Deletes what has expired, in the background.
     pub(super) fn background_sweep(&self) {
         self.maintenance.note_swept(now());
-        // Reads pass it over all the same; the next sweep tries again.
-        if let Err(error) = self.delete_expired() {
+        // What a crash takes back is still expired, and deleted again. Where this fails, reads pass it over
+        // all the same, and the next sweep tries again.
+        if let Err(error) = self.delete_expired(Durability::Buffered) {
             self.maintenance.note_error(&error);
         }
     }

@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use crate::fs::{FileSystem, OsFileSystem};
-use crate::options::{ConfigRequest, OpenOptions, Retention, StoreConfig};
+use crate::options::{ConfigRequest, Durability, OpenOptions, Retention, StoreConfig};
 use crate::scope::DEFAULT_NAMESPACE;
 use crate::state::State;
 use crate::{Error, Result, interrupt};
@@ -234,7 +234,8 @@ impl GraphStore {
     /// As [`GraphStore::flush`].
     pub fn compact(&self) -> Result<()> {
         self.shared.check_usable()?;
-        self.shared.delete_expired()?;
+        // What is flushed is durable.
+        self.shared.delete_expired(Durability::Buffered)?;
         self.shared.compact_now()
     }
 
@@ -301,7 +302,7 @@ impl GraphStore {
     /// As for all writes.
     pub fn delete_expired(&self) -> Result<u64> {
         self.shared.check_usable()?;
-        self.shared.delete_expired()
+        self.shared.delete_expired(self.shared.options.durability)
     }
 
     /// How long the past is kept.
