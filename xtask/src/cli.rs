@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Slice(SliceArguments),
     /// Measures the store and writes JSON to benches/out
     Bench(BenchArguments),
-    /// Cuts power, kills writers, fails I/O, and checks what was acknowledged
+    /// Cuts power, kills writers, fails I/O, damages files, and checks what was acknowledged
     Crash(CrashArguments),
     /// Fuzzes every decoder, and the store beside a model
     Fuzz(FuzzArguments),
@@ -166,6 +166,8 @@ pub(crate) enum CrashPart {
     KillPoints,
     /// Each I/O operation fails in turn
     Io,
+    /// Flipped bits, cut, missing, exchanged and doubled files
+    Damage,
 }
 
 /// Arguments of `fuzz`.

@@ -1,4 +1,4 @@
-//! `cargo xtask crash`: storage-core's tests of power loss, death and failing disks, with as many seeds
+//! `cargo xtask crash`: storage-core's tests of power loss, death, failing disks and damage, with as many seeds
 //! as wanted, and a report that can be kept.
 //!
 //! Invariant: the tests decide; this only sets the environment variables that they read, and notes what
@@ -61,6 +61,9 @@ const fn test(part: CrashPart) -> Test {
             seeds: Some(["SUTRA_IO_SEED", "SUTRA_IO_COUNT"]),
             long: &[("SUTRA_IO_COUNT", "20"), ("SUTRA_IO_ALL", "1")],
         },
+        CrashPart::Damage => {
+            Test { name: "damage", seeds: None, long: &[("SUTRA_DAMAGE_LONG", "1")] }
+        }
     }
 }
 

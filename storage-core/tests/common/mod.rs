@@ -5,6 +5,7 @@
 pub(crate) mod bounded;
 pub(crate) mod child;
 pub(crate) mod crafted;
+pub(crate) mod damaged;
 pub(crate) mod deadly;
 pub(crate) mod held;
 pub(crate) mod ledger;
