@@ -364,3 +364,18 @@ fn a_network_file_system_is_refused_for_writing_unless_it_is_allowed() {
     let read_only = OpenOptions { read_only: true, ..options() };
     assert!(open(read_only).unwrap().contains("a").unwrap());
 }
+
+#[test]
+fn a_write_that_changes_nothing_waits_for_no_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    first.put_concepts(vec![concept("a")]).unwrap();
+    let timeout = Duration::from_mins(1);
+    let options = OpenOptions { background: true, timeout, ..options() };
+    let store = GraphStore::open(dir.path(), options).unwrap();
+    // Once the background has looked at the tail, which this handle added nothing to.
+    std::thread::sleep(Duration::from_millis(1500));
+    let begun = Instant::now();
+    assert_eq!(store.delete_expired().unwrap(), 0);
+    assert!(begun.elapsed() < timeout / 2, "held up though the tail is short");
+}

@@ -57,6 +57,14 @@ struct Wanted {
     last_error: Option<String>,
 }
 
+impl Wanted {
+    /// Notes how long the tail is, and from where on it holds writers up.
+    fn set_tail(&mut self, tail_bytes: u64, flush_bytes: u64) {
+        self.tail_bytes = tail_bytes;
+        self.limit_bytes = flush_bytes.saturating_mul(BACKPRESSURE_FACTOR);
+    }
+}
+
 impl Signals {
     fn lock(&self) -> MutexGuard<'_, Wanted> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
@@ -110,8 +118,7 @@ impl Maintenance {
     /// Notes how long the log's tail is.
     pub(super) fn note_tail(&self, tail_bytes: u64, flush_bytes: u64) {
         let mut wanted = self.signals.lock();
-        wanted.tail_bytes = tail_bytes;
-        wanted.limit_bytes = flush_bytes.saturating_mul(BACKPRESSURE_FACTOR);
+        wanted.set_tail(tail_bytes, flush_bytes);
         // The thread that waits for it looks again when it comes, so a later one needs no call.
         let was_busy = wanted.idle_at.replace(Instant::now() + IDLE).is_some();
         let flush = tail_bytes > flush_bytes && !wanted.flush;
@@ -136,8 +143,8 @@ impl Maintenance {
     }
 
     /// Corrects how long the log's tail is, where others may have flushed it.
-    fn correct_tail(&self, tail_bytes: u64) {
-        self.signals.lock().tail_bytes = tail_bytes;
+    fn correct_tail(&self, tail_bytes: u64, flush_bytes: u64) {
+        self.signals.lock().set_tail(tail_bytes, flush_bytes);
         self.signals.changed.notify_all();
     }
 
@@ -352,7 +359,7 @@ impl Shared {
         self.follow_others(disk, &mut writer, false)?;
         let bytes = writer.position().log.bytes();
         drop(writer);
-        self.maintenance.correct_tail(bytes);
+        self.maintenance.correct_tail(bytes, self.options.flush_bytes);
         Ok(bytes)
     }
 

@@ -1,5 +1,7 @@
 //! Segments changed by someone who puts the checksums right again, and processes with little memory.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 /// Runs a test's body in a process of its own that may use 4 GiB of addresses.
 pub(crate) fn within_limits(name: &str, body: impl FnOnce()) {
     const LIMITED: &str = "SUTRA_TEST_LIMITED";
