@@ -42,12 +42,13 @@ pub(crate) fn open(
 }
 
 /// Whether a step is durable on return, whatever the store's own durability.
-pub(crate) fn is_durable(step: &Step, options: &OpenOptions) -> bool {
-    options.durability == Durability::Sync
-        || !matches!(
-            step,
-            Step::Patch(..) | Step::Delete(_) | Step::Dissociate(..) | Step::Access(_)
-        )
+pub(crate) fn is_always_durable(step: &Step) -> bool {
+    !matches!(step, Step::Patch(..) | Step::Delete(_) | Step::Dissociate(..) | Step::Access(_))
+}
+
+/// Whether a step that was taken is durable on return.
+fn is_durable(step: &Step, options: &OpenOptions) -> bool {
+    options.durability == Durability::Sync || is_always_durable(step)
 }
 
 /// The states of a store after each transaction, and when each was submitted and acknowledged.

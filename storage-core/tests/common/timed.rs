@@ -90,9 +90,17 @@ fn expires(random: &mut Random) -> Option<f64> {
     }
 }
 
-/// Runs a random step on a store and its model, which must agree on whether it is refused; returns whether
-/// it is durable whatever the store's own durability.
-pub(crate) fn step(store: &GraphStore, timed: &mut Timed, random: &mut Random) -> bool {
+/// What a step promises on its return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// All that was committed so far survives power loss.
+    Durable,
+    /// What the store was opened for.
+    AsOpened,
+}
+
+/// Runs a random step on a store and its model, which must agree on whether it is refused.
+pub(crate) fn step(store: &GraphStore, timed: &mut Timed, random: &mut Random) -> Promise {
     let id = |random: &mut Random| format!("c{}", random.below(12));
     match random.below(8) {
         0..=3 => {
@@ -148,11 +156,11 @@ pub(crate) fn step(store: &GraphStore, timed: &mut Timed, random: &mut Random) -
         _ => match random.below(4) {
             0 => {
                 store.flush().expect("a sound store takes it");
-                return true;
+                return Promise::Durable;
             }
             1 => {
                 store.compact().expect("a sound store takes it");
-                return true;
+                return Promise::Durable;
             }
             2 => drop(store.delete_expired().expect("a sound store takes it")),
             _ => {
@@ -162,5 +170,5 @@ pub(crate) fn step(store: &GraphStore, timed: &mut Timed, random: &mut Random) -
             }
         },
     }
-    false
+    Promise::AsOpened
 }

@@ -5,7 +5,8 @@
 //! one between the last durable one and the last, and holds in each namespace what the model held after
 //! just that one, now and at each epoch before. Two handles on one simulated disk are what two processes
 //! are, lock, page of counters and all, but take turns: threads of their own would make a seed mean
-//! another workload each time, so flushes and compactions are steps, as the background would do them.
+//! another workload each time, so flushes and compactions are steps, as the background would do them. Sweeps
+//! of what expired come by the clock all the same: a replay may have another at another step.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use std::time::Duration;
 use storage_core::fs::SimulatedFileSystem;
 use storage_core::{AsOf, Durability, GraphStore, OpenOptions, Retention};
 
-use super::power::{Sound, is_durable, open};
-use super::timed::{self, Timed};
+use super::power::{Sound, is_always_durable, open};
+use super::timed::{self, Promise, Timed};
 use super::{Model, Random, Step, options, run};
 
 /// How many ways the power fails at one moment.
@@ -86,11 +87,11 @@ impl Journal {
         let at = random.below(3) as usize;
         let (store, model) = (&handle.0[at], &mut next[at]);
         let first = disk.operations();
-        let durable = match random.below(60) {
+        let promise = match random.below(60) {
             0 => {
                 handle.0[0].delete_namespace(NAMES[0]).expect("a sound store takes it");
                 next[1] = Timed::default();
-                true
+                Promise::Durable
             }
             1..=20 => timed::step(store, model, random),
             _ => {
@@ -98,18 +99,34 @@ impl Journal {
                 let outcome = run(store, &step);
                 let accepted = model.apply(&step);
                 assert_eq!(outcome.is_ok(), accepted, "{}: {step:?}: {outcome:?}", context());
-                accepted && is_durable(&step, options)
+                if accepted && is_always_durable(&step) {
+                    Promise::Durable
+                } else {
+                    Promise::AsOpened
+                }
             }
         };
-        // At most one: a sweep of what expired is one, and changes nothing that is seen.
+        // A sweep of what expired is a transaction of its own, which changes nothing that is seen; a write
+        // is followed by one when it is due, a second after the handle learnt of what expired.
+        let before = self.states.len() as u64 - 1;
         let epoch = handle.epoch();
-        assert!(epoch <= self.states.len() as u64, "{}: {epoch}", context());
-        if epoch == self.states.len() as u64 {
-            self.states.push(next);
+        assert!((before..=before + 2).contains(&epoch), "{}: {before}, {epoch}", context());
+        for _ in before..epoch {
+            self.states.push(next.clone());
             self.submitted.push(first);
         }
-        if durable || options.durability == Durability::Sync {
-            self.durable.push((epoch, disk.operations()));
+        let is_durable = match promise {
+            Promise::Durable => true,
+            Promise::AsOpened => epoch > before && options.durability == Durability::Sync,
+        };
+        if is_durable {
+            self.durable.push((epoch.min(before + 1), disk.operations()));
+        }
+        if random.below(16) == 0 {
+            for (store, timed) in handle.0.iter().zip(&next) {
+                let live = Model::read(store).expect("a living store reads");
+                assert_eq!(live, timed.model, "{}", context());
+            }
         }
     }
 
