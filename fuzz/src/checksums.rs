@@ -13,6 +13,8 @@ const FRAME_HEADER_BYTES: usize = 32;
 const MANIFEST_HEADER_BYTES: usize = 32;
 /// The length of a segment's header, and of its tail.
 const SEGMENT_END_BYTES: usize = 64;
+/// The length of a history file's header.
+const HISTORY_HEADER_BYTES: usize = 128;
 /// A block of a segment's section has a checksum of its own.
 const BLOCK_BYTES: usize = 16 << 10;
 
@@ -57,6 +59,27 @@ pub(crate) fn seal_log(bytes: &mut [u8]) {
 pub(crate) fn seal_tombstones(bytes: &mut [u8]) {
     if let Some((body, crc)) = bytes.split_last_chunk_mut::<4>() {
         *crc = checksum(body);
+    }
+}
+
+/// Makes a history file's length and checksums those of its bytes, up to the first block that can't be one.
+pub(crate) fn seal_history(bytes: &mut [u8]) {
+    let length = (bytes.len() as u64).to_le_bytes();
+    let Some((header, mut blocks)) = bytes.split_at_mut_checked(HISTORY_HEADER_BYTES) else {
+        return;
+    };
+    header[80..88].copy_from_slice(&length);
+    let crc = checksum(&header[..124]);
+    header[124..].copy_from_slice(&crc);
+
+    for index in 0_u64.. {
+        let Some((header, rest)) = blocks.split_at_mut_checked(8) else { return };
+        let Some((block, rest)) = rest.split_at_mut_checked(number(header, 0..4) as usize) else {
+            return;
+        };
+        let covered = [&index.to_le_bytes()[..], &header[..4], block].concat();
+        header[4..].copy_from_slice(&checksum(&covered));
+        blocks = rest;
     }
 }
 

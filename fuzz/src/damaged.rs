@@ -4,11 +4,11 @@
 //! give the same, and what fails does so with an error.
 
 use storage_core::{
-    Association, Concept, Direction, Error, Filter, GraphStore, OpenOptions, PathQuery, Snapshot,
-    TextQuery, WordOperator,
+    AsOf, Association, Concept, Direction, Error, Filter, GraphStore, OpenOptions, PathQuery,
+    Snapshot, TextQuery, WordOperator,
 };
 
-use crate::sound::{self, CONCEPTS, DIMENSION, Part, SOUND, WORDS};
+use crate::sound::{self, CONCEPTS, DIMENSION, NAMESPACE, Part, SOUND, WORDS};
 
 /// What a store answers to a fixed list of questions.
 type Answers = Vec<Result<String, String>>;
@@ -25,8 +25,7 @@ pub fn file_seeds(part: Part) -> Vec<Vec<u8>> {
     assert_eq!(files[SOUND.path(part)], sound, "sound checksums of the {part:?} were changed");
     let store = sound::open(&sound::file_system(&files), sound::options());
     let store = store.expect("the sound store opens");
-    let snapshot = store.snapshot().expect("a sound store has a state");
-    let answers = ask(&snapshot);
+    let (_, answers) = read(&store).expect("a sound store has a state");
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert!(store.verify().expect("it can be verified").is_sound());
     let half = sound[..sound.len() / 2].to_vec();
@@ -64,7 +63,21 @@ pub fn open_damaged(part: Part, bytes: &[u8]) {
 /// Asks everything and verifies the files.
 fn read(store: &GraphStore) -> Result<(u64, Answers), Error> {
     let snapshot = store.snapshot()?;
-    let answers = ask(&snapshot);
+    let mut answers = ask(&snapshot);
+    // Of what only some see, and of what was, all at once.
+    let at_once = |snapshot: Result<Snapshot, Error>| {
+        snapshot.map_err(|error| error.to_string()).and_then(|snapshot| {
+            ask_briefly(&snapshot)
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()
+                .map(|all| all.concat())
+        })
+    };
+    answers.push(at_once(snapshot.valid_at(100.0)));
+    answers.push(at_once(store.namespace(NAMESPACE).and_then(|user| user.snapshot())));
+    for epoch in [2, 7] {
+        answers.push(at_once(store.snapshot_as_of(AsOf::Epoch(epoch))));
+    }
     drop(store.stats());
     let damage = store.verify()?.damage;
     for error in &damage {
@@ -109,6 +122,20 @@ fn ask(snapshot: &Snapshot) -> Answers {
     answer(all, snapshot.search_hybrid(Some(&every), Some(&query), 5, &filter));
     answer(all, snapshot.concepts_in_range(20.0, 140.0));
     answer(all, snapshot.find_paths(&["c1", "c2"], &["c9", "c12"], &PathQuery::default()));
+    answers
+}
+
+/// A little of everything: who sees what is the same in each index.
+fn ask_briefly(snapshot: &Snapshot) -> Answers {
+    let mut answers = Vec::new();
+    let all = &mut answers;
+    answer(all, snapshot.concept_ids(None, 1000));
+    for id in (0..4).map(sound::id) {
+        answer(all, snapshot.concept(&id));
+        answer(all, snapshot.associations(&id, Direction::Both, None));
+    }
+    answer(all, snapshot.search_text(WORDS[0], 100));
+    answer(all, snapshot.search_vector(&[0.5; DIMENSION], 100, &Filter::default()));
     answers
 }
 

@@ -6,6 +6,7 @@
 //! or the fuzzer would see no further than them.
 
 mod checksums;
+mod condition;
 mod damaged;
 mod graph;
 mod operations;
@@ -13,6 +14,7 @@ mod query;
 mod sound;
 mod text;
 
+pub use condition::{condition_seeds, filter};
 pub use damaged::{file_seeds, open_damaged};
 pub use graph::{graph_seeds, read_graph};
 pub use operations::{operate, operation_seeds};

@@ -12,7 +12,8 @@ use std::time::Duration;
 use serde_json::Value;
 use storage_core::fs::{FileSystem, SimulatedFileSystem};
 use storage_core::{
-    Association, Concept, ConceptPatch, Durability, Error, GraphStore, OpenOptions, StoreConfig,
+    Association, Concept, ConceptPatch, Durability, Error, GraphStore, OpenOptions, Retention,
+    StoreConfig,
 };
 
 use crate::checksums;
@@ -25,6 +26,8 @@ const UUID: u128 = 0x5eed;
 pub(crate) const DIMENSION: usize = 4;
 /// Concepts have the ids `c0` to one below `c<this>`; some of them are deleted.
 pub(crate) const CONCEPTS: u64 = 18;
+/// A namespace with some concepts of the same ids.
+pub(crate) const NAMESPACE: &str = "user";
 /// Words of the contents.
 pub(crate) const WORDS: [&str; 6] = ["river", "stone", "cloud", "winter", "garden", "silver"];
 
@@ -39,6 +42,8 @@ pub enum Part {
     Segment,
     /// A tombstone file that the manifest names.
     Tombstones,
+    /// The largest history file that the manifest names.
+    History,
 }
 
 impl Part {
@@ -49,6 +54,7 @@ impl Part {
             Self::Manifest => checksums::seal_manifest(bytes),
             Self::Segment => checksums::seal_segment(bytes),
             Self::Tombstones => checksums::seal_tombstones(bytes),
+            Self::History => checksums::seal_history(bytes),
         }
     }
 }
@@ -56,7 +62,7 @@ impl Part {
 /// The files of a store, by path.
 pub(crate) type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// A store with two segments, tombstones, one manifest, and a log of every operation.
+/// A store with two segments, tombstones, history files, one manifest, and a log of every operation.
 pub(crate) static SOUND: LazyLock<Sound> = LazyLock::new(Sound::new);
 
 /// Files that make up a store, and which of them is which.
@@ -76,6 +82,9 @@ impl Sound {
             store.put_associations(edges, false).expect("associations are put");
             store.delete_concept(&id(gone)).expect("a concept is deleted");
             store.access(&id(half.start), Some(0.5)).expect("an access is counted");
+            let user = store.namespace(NAMESPACE).expect("a name");
+            user.put_concepts((0..4).map(concept).collect()).expect("concepts are put");
+            user.put_association(association(1, 2)).expect("an association is put");
             store.flush().expect("the store flushes");
         }
         write_tail(&store);
@@ -97,10 +106,10 @@ impl Sound {
 
     /// The path of a part.
     pub(crate) fn path(&self, part: Part) -> &Path {
-        let named = |key: &str, extension: &str| {
+        let named = |list: &str, key: &str, extension: &str| {
             let manifest: Value = body(&self.files[&self.manifest]);
             let is_named = |path: &&PathBuf| {
-                let entries = manifest["segments"].as_array().into_iter().flatten();
+                let entries = manifest[list].as_array().into_iter().flatten();
                 let mut named = entries.filter(|entry| !entry[key].is_null());
                 let start = |entry: &Value| format!("{:020}.", entry["id"].as_u64().unwrap_or(0));
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -114,8 +123,9 @@ impl Sound {
             Part::Log => {
                 self.files.keys().find(|path| has_extension(path, "log")).expect("one log was kept")
             }
-            Part::Segment => named("id", "seg"),
-            Part::Tombstones => named("tombstones", "del"),
+            Part::Segment => named("segments", "id", "seg"),
+            Part::Tombstones => named("segments", "tombstones", "del"),
+            Part::History => named("history", "id", "his"),
         }
     }
 
@@ -123,12 +133,17 @@ impl Sound {
     pub(crate) fn with(&self, part: Part, mut bytes: Vec<u8>) -> Files {
         part.seal(&mut bytes);
         let mut files = self.files.clone();
-        if part == Part::Segment {
-            // The manifest says how long a segment is.
+        let list = match part {
+            Part::Segment => Some("segments"),
+            Part::History => Some("history"),
+            _ => None,
+        };
+        if let Some(list) = list {
+            // The manifest says how long it is.
             let id = self.path(part).file_stem().and_then(|stem| stem.to_str()?.parse().ok());
             let manifest = files.get_mut(&self.manifest).expect("the manifest is there");
             edit(manifest, |body| {
-                for entry in body["segments"].as_array_mut().into_iter().flatten() {
+                for entry in body[list].as_array_mut().into_iter().flatten() {
                     if entry["id"].as_u64() == id {
                         entry["bytes"] = bytes.len().into();
                     }
@@ -194,6 +209,8 @@ fn concept(at: u64) -> Concept {
     concept.created = Some(at as f64 * 10.0);
     concept.category = at.is_multiple_of(3).then(|| "some".to_owned());
     concept.attributes.insert("at".into(), at.into());
+    concept.valid_to = at.is_multiple_of(5).then_some(200.0 + at as f64);
+    concept.expires = at.is_multiple_of(7).then_some(1e12);
     concept
 }
 
@@ -202,6 +219,7 @@ fn association(source: u64, target: u64) -> Association {
     association.confidence = 0.9;
     association.source = Some("a book".to_owned());
     association.created = Some(source as f64);
+    association.valid_from = source.is_multiple_of(3).then_some(source as f64);
     association
 }
 
@@ -222,7 +240,8 @@ fn write_tail(store: &GraphStore) {
 /// A new store whose UUID is [`UUID`].
 fn with_known_uuid() -> SimulatedFileSystem {
     let fs = SimulatedFileSystem::new();
-    open(&fs, options()).and_then(|store| store.close()).expect("a new store opens and closes");
+    let keeping = OpenOptions { retention: Some(Retention::Forever), ..options() };
+    open(&fs, keeping).and_then(|store| store.close()).expect("a new store opens and closes");
     let mut files = files(&fs);
     for (path, bytes) in &mut files {
         if is_manifest(path) {
