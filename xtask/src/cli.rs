@@ -166,6 +166,8 @@ pub(crate) enum CrashPart {
     KillPoints,
     /// Each I/O operation fails in turn
     Io,
+    /// A writer, two readers and a compaction take turns at every operation
+    Interleavings,
     /// Flipped bits, cut, missing, exchanged and doubled files
     Damage,
 }

@@ -61,6 +61,11 @@ const fn test(part: CrashPart) -> Test {
             seeds: Some(["SUTRA_IO_SEED", "SUTRA_IO_COUNT"]),
             long: &[("SUTRA_IO_COUNT", "20"), ("SUTRA_IO_ALL", "1")],
         },
+        CrashPart::Interleavings => Test {
+            name: "interleavings",
+            seeds: Some(["SUTRA_TURNS_SEED", "SUTRA_TURNS_COUNT"]),
+            long: &[("SUTRA_TURNS_COUNT", "100000")],
+        },
         CrashPart::Damage => {
             Test { name: "damage", seeds: None, long: &[("SUTRA_DAMAGE_LONG", "1")] }
         }

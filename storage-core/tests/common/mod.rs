@@ -10,6 +10,7 @@ pub(crate) mod deadly;
 pub(crate) mod held;
 pub(crate) mod ledger;
 pub(crate) mod power;
+pub(crate) mod scheduled;
 pub(crate) mod timed;
 pub(crate) mod watched;
 pub(crate) mod wide;
