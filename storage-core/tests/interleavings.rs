@@ -18,14 +18,14 @@ use std::time::Duration;
 use common::scheduled::{Schedule, Scheduled};
 use common::{Model, Random, Step, options, run, variable};
 use storage_core::fs::SimulatedFileSystem;
-use storage_core::{AsOf, Durability, GraphStore, OpenOptions, Retention};
+use storage_core::{AsOf, Concept, Durability, GraphStore, OpenOptions, Retention};
 
 /// Schedules, where the environment names no other count.
 const SCHEDULES: u64 = 300;
 /// What the writer does.
 const STEPS: usize = 24;
 const READS: usize = 12;
-const COMPACTIONS: usize = 3;
+const COMPACTIONS: usize = 8;
 
 fn open(fs: &Scheduled, options: &OpenOptions) -> GraphStore {
     GraphStore::open_with(Arc::new(fs.clone()), Path::new("store"), options.clone())
@@ -75,7 +75,7 @@ fn read(fs: &Scheduled, states: &[Model], acknowledged: &AtomicU64, mut random: 
 fn one_schedule(seed: u64) -> u64 {
     let mut random = Random(seed);
     let (steps, states) = workload(&mut random);
-    let schedule = Schedule::new(random.next(), 4);
+    let schedule = Schedule::random(random.next(), 4);
     let fs = Scheduled { disk: SimulatedFileSystem::new(), schedule: Arc::clone(&schedule) };
     let keeping = OpenOptions {
         retention: Some(Retention::Forever),
@@ -122,6 +122,45 @@ fn one_schedule(seed: u64) -> u64 {
     states.last().unwrap().check(&store);
     assert!(store.verify().unwrap().is_sound());
     schedule.passes()
+}
+
+/// Opens a store while another process, right before one of the opening's operations, writes and flushes
+/// until nothing is left of the files that the opening began with.
+#[test]
+fn an_opening_may_be_overtaken_at_any_operation() {
+    let concept = |at: u64| Concept::new(format!("c{at}"), "river");
+    for read_only in [false, true] {
+        let mut operations = 0;
+        loop {
+            let schedule = Schedule::overtaking(operations);
+            let fs = Scheduled { disk: SimulatedFileSystem::new(), schedule };
+            let other = open(&fs, &options());
+            other.put_concept(concept(0)).unwrap();
+            other.flush().unwrap();
+            other.put_concept(concept(1)).unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    fs.schedule.enter(0, || {
+                        let store = open(&fs, &OpenOptions { read_only, ..options() });
+                        assert!(store.contains("c1").unwrap(), "{operations}");
+                    });
+                });
+                scope.spawn(|| {
+                    fs.schedule.enter(1, || {
+                        for at in 2..5 {
+                            other.put_concept(concept(at)).unwrap();
+                            other.flush().unwrap();
+                        }
+                    });
+                });
+            });
+            if !fs.schedule.was_overtaken() {
+                break;
+            }
+            operations += 1;
+        }
+        assert!(operations > 10, "an opening takes more operations than {operations}");
+    }
 }
 
 #[test]

@@ -32,12 +32,36 @@ struct Turns {
     /// Whether each thread found a lock taken that no one has given back since.
     blocked: Vec<bool>,
     turn: usize,
-    /// A turn passes on at one operation in so many.
-    stretch: u64,
+    passing: Passing,
     passes: u64,
 }
 
+/// When a turn passes on before its thread has ended.
+#[derive(Debug)]
+enum Passing {
+    /// At one operation in so many.
+    OneIn(u64),
+    /// After so many operations, once.
+    Once(u64),
+    Never,
+}
+
 impl Turns {
+    fn passes_on(&mut self) -> bool {
+        match &mut self.passing {
+            Passing::OneIn(stretch) => self.random.below(*stretch) == 0,
+            Passing::Once(0) => {
+                self.passing = Passing::Never;
+                true
+            }
+            Passing::Once(left) => {
+                *left -= 1;
+                false
+            }
+            Passing::Never => false,
+        }
+    }
+
     /// Gives the turn to any other thread that waits for no lock, if there is one.
     fn pass_from(&mut self, thread: usize) {
         let can_run = |other: usize| self.alive[other] && !self.blocked[other] && other != thread;
@@ -51,13 +75,28 @@ impl Turns {
 }
 
 impl Schedule {
-    pub(crate) fn new(seed: u64, threads: usize) -> Arc<Self> {
+    /// Turns in a random order.
+    pub(crate) fn random(seed: u64, threads: usize) -> Arc<Self> {
         let mut random = Random(seed);
         let turn = random.below(threads as u64) as usize;
-        let stretch = [1, 2, 5, 20][random.below(4) as usize];
+        let stretch = [1, 4, 16, 64, 256][random.below(5) as usize];
+        Self::start(random, threads, turn, Passing::OneIn(stretch))
+    }
+
+    /// Of two threads the second runs, from its start to its end, once the first has done so many operations.
+    pub(crate) fn overtaking(operations: u64) -> Arc<Self> {
+        Self::start(Random(0), 2, 0, Passing::Once(operations))
+    }
+
+    fn start(random: Random, threads: usize, turn: usize, passing: Passing) -> Arc<Self> {
         let (alive, blocked) = (vec![true; threads], vec![false; threads]);
-        let turns = Turns { random, alive, blocked, turn, stretch, passes: 0 };
+        let turns = Turns { random, alive, blocked, turn, passing, passes: 0 };
         Arc::new(Self { turns: Mutex::new(turns), passed: Condvar::new() })
+    }
+
+    /// Whether the first thread did not end before its turn passed on.
+    pub(crate) fn was_overtaken(&self) -> bool {
+        matches!(self.turns().passing, Passing::Never)
     }
 
     fn turns(&self) -> MutexGuard<'_, Turns> {
@@ -94,8 +133,7 @@ impl Schedule {
     fn operation(&self) {
         let Some(thread) = THREAD.get() else { return };
         let mut turns = self.turns();
-        let stretch = turns.stretch;
-        if turns.random.below(stretch) == 0 {
+        if turns.passes_on() {
             turns.pass_from(thread);
             self.passed.notify_all();
             self.wait(turns, thread);
