@@ -8,27 +8,15 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use common::{Model, Random, Step, options, run_both, variable};
+use common::crafted::Crafted;
+use common::{Model, Random, Step, copy_directory, options, run_both, variable};
 use storage_core::{Association, Concept, Error, GraphStore, OpenOptions};
-
-/// Bytes of a section's table entry, and of the tail that the table ends at.
-const ENTRY: usize = 32;
-const TAIL: usize = 64;
-
-fn number(bytes: &[u8], at: usize) -> usize {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
-}
 
 /// The kinds of a segment's sections, and where they lie.
 fn sections(bytes: &[u8]) -> Vec<(u32, std::ops::Range<usize>)> {
-    let table = number(bytes, bytes.len() - TAIL + 24);
-    let entries = bytes[table..bytes.len() - TAIL].chunks_exact(ENTRY);
-    entries
-        .map(|entry| {
-            let kind = u32::from_le_bytes(entry[..4].try_into().unwrap());
-            (kind, number(entry, 8)..number(entry, 8) + number(entry, 16))
-        })
-        .collect()
+    let segment = Crafted(bytes.to_vec());
+    let kinds = segment.entries().map(|entry| segment.number(entry, 4) as u32);
+    kinds.map(|kind| (kind, segment.section(kind))).collect()
 }
 
 /// The one segment of a compacted store; those before it belong to the previous generation.
@@ -85,8 +73,7 @@ fn every_index_that_follows_from_the_records_is_made_anew() {
         {
             seen.insert(kind);
             let copy = tempfile::tempdir().unwrap();
-            std::fs::remove_dir(copy.path()).unwrap();
-            copy_dir(dir.path(), copy.path());
+            copy_directory(dir.path(), copy.path());
             let broken = copy.path().join("seg").join(path.file_name().unwrap());
             let mut bytes = sound.clone();
             let middle = range.start + range.len() / 2;
@@ -118,15 +105,6 @@ fn every_index_that_follows_from_the_records_is_made_anew() {
             assert!(again.stats().unwrap().set_aside.is_empty());
         }
         assert_eq!(seen, DERIVED.into_iter().collect(), "a store with all of them");
-    }
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    std::fs::create_dir(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy_dir(&path, &target) } else { drop(std::fs::copy(&path, target)) }
     }
 }
 

@@ -9,7 +9,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{DIM, Random, WORDS};
+use common::{DIM, Random, WORDS, copy_directory};
 use storage_core::{
     AsOf, Association, Concept, ConfigRequest, Direction, Filter, GraphStore, OpenOptions,
     Retention,
@@ -69,15 +69,6 @@ fn write(dir: &Path) {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { drop(std::fs::copy(&path, target)) }
-    }
-}
-
 /// The lines of an export but the header, which tells the version, and the end, which sums it up.
 fn lines(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap();
@@ -110,7 +101,7 @@ fn stores_of_every_released_format_say_what_they_said() {
         let expected = lines(&release.join("export.jsonl"));
         // As it was left, then through a flush and a compaction by this version.
         for rewrite in [false, true] {
-            copy(&release.join("store"), &path);
+            copy_directory(&release.join("store"), &path);
             let background = OpenOptions { background: false, ..OpenOptions::default() };
             let store = GraphStore::open(&path, background.clone()).unwrap();
             if rewrite {

@@ -3,7 +3,7 @@
 //! Invariant: linear in the segment's size, whatever the bytes are, but for a look-up an edge; of a segment
 //! that passes every index says of each row what the row says.
 
-use text_index::{Analyzer, TextBuilder, TextView};
+use text_index::TextView;
 use zerocopy::IntoBytes;
 
 use super::format::Kind;
@@ -35,8 +35,7 @@ impl Segment {
     pub(crate) fn check(&self, limits: &Limits<'_>) -> Result<()> {
         self.check_rows(limits)?;
         self.check_scopes()?;
-        self.check_order()?;
-        self.check_ids(limits.hasher)?;
+        self.check_derived(limits.hasher)?;
         self.check_vectors()?;
         if let Some(text) = self.text()? {
             text.verify().map_err(|e| self.corrupt(Kind::Text, "a word index", e.to_string()))?;
@@ -78,52 +77,38 @@ impl Segment {
         Ok(())
     }
 
-    /// The rows by creation time are all rows, in that order.
-    fn check_order(&self) -> Result<()> {
-        let created = self.created()?;
-        let order = self.created_order()?;
-        let key = |row: u32| Some((created.get(row as usize)?, row));
-        let sound = order.iter().all(|&row| key(row).is_some())
-            && order.windows(2).all(|pair| match (key(pair[0]), key(pair[1])) {
-                (Some(a), Some(b)) => a.0.total_cmp(b.0).then(a.1.cmp(&b.1)).is_lt(),
-                _ => false,
-            });
-        if sound { Ok(()) } else { Err(self.corrupt(Kind::CreatedOrder, "rows by time", "others")) }
-    }
-
-    /// What the columns say of namespaces and windows is what the records say.
-    fn check_scopes(&self) -> Result<()> {
-        let (names, rows, edges) = self.gather_scopes()?;
-        let named = rows.column.is_empty() && edges.column.is_empty();
-        let expected: [(Kind, &[u8]); 5] = [
-            (Kind::RowWindows, &rows.windows),
-            (Kind::EdgeWindows, &edges.windows),
-            (Kind::Namespaces, if named { &[] } else { &names }),
-            (Kind::RowNamespaces, rows.column.as_bytes()),
-            (Kind::EdgeNamespaces, edges.column.as_bytes()),
-        ];
-        for (kind, expected) in expected {
-            if self.section(kind)? != expected {
-                return Err(self.corrupt(kind, "what the records say", "other bytes"));
+    /// Ids are spread over their table, and it and the order by time are what would be made of the rows.
+    fn check_derived(&self, hasher: IdHasher) -> Result<()> {
+        let hashes: Result<Vec<u64>> = (0..self.rows())
+            .map(|row| Ok(hasher.hash(self.namespace_of(row)?, self.concept_id(row)?)))
+            .collect();
+        if !id_table::are_spread(&hashes?) {
+            let found = "ids chosen to collide";
+            return Err(self.corrupt(Kind::Ids, "ids whose hashes are spread", found));
+        }
+        for kind in [Kind::CreatedOrder, Kind::IdTable] {
+            if let Some(made) = self.make(kind)? {
+                self.check_section(kind, &made)?;
             }
         }
         Ok(())
     }
 
-    /// The table of ids is the one that the ids make.
-    fn check_ids(&self, hasher: IdHasher) -> Result<()> {
-        let hashes: Result<Vec<u64>> = (0..self.rows())
-            .map(|row| Ok(hasher.hash(self.namespace_of(row)?, self.concept_id(row)?)))
-            .collect();
-        let hashes = hashes?;
-        if !id_table::are_spread(&hashes) {
-            let found = "ids chosen to collide";
-            return Err(self.corrupt(Kind::Ids, "ids whose hashes are spread", found));
+    /// What the columns say of namespaces and windows is what the records say.
+    fn check_scopes(&self) -> Result<()> {
+        let (names, rows, edges) = self.gather_scopes()?;
+        self.check_section(Kind::Namespaces, &names)?;
+        self.check_section(Kind::RowNamespaces, rows.column.as_bytes())?;
+        self.check_section(Kind::EdgeNamespaces, edges.column.as_bytes())?;
+        self.check_section(Kind::RowWindows, &rows.windows)?;
+        self.check_section(Kind::EdgeWindows, &edges.windows)
+    }
+
+    fn check_section(&self, kind: Kind, expected: &[u8]) -> Result<()> {
+        if self.section(kind)? == expected {
+            return Ok(());
         }
-        if self.column::<u64>(Kind::IdTable)? != id_table::build(&hashes) {
-            return Err(self.corrupt(Kind::IdTable, "the table of the ids", "another"));
-        }
-        Ok(())
+        Err(self.corrupt(kind, "what the rows say", "other bytes"))
     }
 
     fn check_vectors(&self) -> Result<()> {
@@ -205,17 +190,13 @@ impl Segment {
     ///
     /// # Errors
     /// [`crate::Error::Corrupt`] where it is not.
-    pub(crate) fn check_words(&self, analyzer: Analyzer) -> Result<()> {
+    pub(crate) fn check_words(&self) -> Result<()> {
         let Some(found) = self.text()? else { return Ok(()) };
         let refuse = |what: &str| Err(self.corrupt(Kind::Text, "the words of the contents", what));
-        let mut builder = TextBuilder::new();
-        for row in 0..self.rows() {
-            let content = record::content(self.record(row)?).map_err(|e| self.bad_record(&e))?;
-            if !content.is_empty() && builder.add(row, &content, &analyzer).is_err() {
-                return refuse("a content that can't be indexed");
-            }
-        }
-        let Ok(bytes) = builder.finish(self.rows()) else { return refuse("too many words") };
+        let bytes = match self.make_text() {
+            Ok(bytes) => bytes,
+            Err(error) => return refuse(&error.to_string()),
+        };
         let made = TextView::parse(&bytes)
             .map_err(|e| self.corrupt(Kind::Text, "a word index", e.to_string()))?;
         let (mut made, mut found) = (made.terms(""), found.terms(""));

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use graph_index::{GraphView, Side};
 use half::f16;
+use roaring::RoaringBitmap;
 use text_index::TextView;
 use vector_kernel::{FlatIndex, QueryError, Rows};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
@@ -57,6 +58,8 @@ pub(crate) struct Segment {
     analyzer: &'static str,
     /// Indexes whose bytes are damaged, made anew.
     remade: [OnceLock<ByteView>; Kind::ALL.len()],
+    /// Whether there are any of these.
+    is_broken: AtomicBool,
     /// Whether it was tried to write it anew for the sake of these.
     mending_tried: AtomicBool,
     /// Made at their first use.
@@ -128,6 +131,7 @@ impl Segment {
             storage: config.vector_storage,
             analyzer: analyzer_name(config),
             remade: Default::default(),
+            is_broken: AtomicBool::new(false),
             mending_tried: AtomicBool::new(false),
             expiries: OnceLock::new(),
             namespaces: OnceLock::new(),
@@ -629,6 +633,13 @@ impl Segment {
     pub(crate) fn touches(&self) -> Result<&[[u8; Touch::BYTES]]> {
         self.column(Kind::Touches)
     }
+}
+
+/// All ordinals of so many rows, edges or vectors.
+pub(crate) fn all_ordinals(len: u32) -> RoaringBitmap {
+    let mut all = RoaringBitmap::new();
+    all.insert_range(0..len);
+    all
 }
 
 /// The name of a store's analyzer, which is known.

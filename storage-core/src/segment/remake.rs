@@ -25,7 +25,11 @@ impl Segment {
     /// A section made anew in place of its damaged bytes; the damage, where that can't be.
     pub(super) fn remake(&self, kind: Kind, damage: Error) -> Result<&ByteView> {
         match self.make(kind) {
-            Ok(Some(made)) => Ok(self.remade[kind.index()].get_or_init(|| made)),
+            Ok(Some(made)) => {
+                let made = self.remade[kind.index()].get_or_init(|| made);
+                self.is_broken.store(true, Ordering::Relaxed);
+                Ok(made)
+            }
             // Whatever is in the way is damage, too, and reported where it is read.
             Ok(None) | Err(_) => Err(damage),
         }
@@ -38,7 +42,7 @@ impl Segment {
 
     /// Whether an index is damaged, as far as it was read.
     pub(crate) fn is_broken(&self) -> bool {
-        self.set_aside().next().is_some()
+        self.is_broken.load(Ordering::Relaxed)
     }
 
     /// Whether an index is damaged, and the segment was not tried to be written anew.
@@ -52,7 +56,7 @@ impl Segment {
     }
 
     /// The bytes of a section that follows from others; `None` for any other.
-    fn make(&self, kind: Kind) -> Result<Option<ByteView>> {
+    pub(super) fn make(&self, kind: Kind) -> Result<Option<ByteView>> {
         let bytes = match kind {
             Kind::CreatedOrder => {
                 let created = self.created()?;
@@ -88,7 +92,7 @@ impl Segment {
         Ok(Some(bytes))
     }
 
-    fn make_text(&self) -> Result<Vec<u8>> {
+    pub(super) fn make_text(&self) -> Result<Vec<u8>> {
         let analyzer = Analyzer::by_name(self.analyzer)
             .expect("a store with an analyzer that is not known does not open");
         let mut text = TextBuilder::new();

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use roaring::RoaringBitmap;
 
 use super::Segment;
+use super::all_ordinals;
 use super::build::{EdgeSource, RowSource, bad_record};
 use super::format::Kind;
 use super::writer::SegmentWriter;
@@ -81,9 +82,6 @@ pub(super) fn write_scopes(
     let edges = gather(edges.len(), |edge| edges.record(edge), &mut names)?;
     out.section(Kind::RowWindows, &rows.windows)?;
     out.section(Kind::EdgeWindows, &edges.windows)?;
-    if names.order.is_empty() {
-        return Ok(());
-    }
     out.section(Kind::Namespaces, &names.encode())?;
     for (kind, column) in [(Kind::RowNamespaces, rows.column), (Kind::EdgeNamespaces, edges.column)]
     {
@@ -110,8 +108,12 @@ impl<'a> Names<'a> {
         })
     }
 
+    /// Nothing where all is in the default namespace.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
+        if self.order.is_empty() {
+            return out;
+        }
         put_varint(&mut out, self.order.len() as u64);
         for name in &self.order {
             put_bytes(&mut out, name.as_bytes());
@@ -284,7 +286,7 @@ impl Segment {
             let mut lists = vec![RoaringBitmap::new(); names.len()];
             let kind = of.namespaces();
             if self.sections[kind.index()].len() == 0 {
-                lists[0].insert_range(0..len);
+                lists[0] = all_ordinals(len);
                 return Ok(lists);
             }
             let column: &[u32] = self.column(kind)?;

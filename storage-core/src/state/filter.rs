@@ -78,7 +78,7 @@ impl State {
             return Ok(None);
         }
         let mut allowed: Vec<RoaringBitmap> = match &filter.ids {
-            None => self.parts.iter().map(live_rows).collect(),
+            None => self.parts.iter().map(Part::live_row_ordinals).collect(),
             Some(ids) => {
                 let mut named = vec![RoaringBitmap::new(); self.parts.len()];
                 for place in ids.iter().filter_map(|id| self.find(id).transpose()) {
@@ -115,12 +115,6 @@ impl State {
         found.truncate(limit);
         Ok(found)
     }
-}
-
-fn live_rows(part: &Part) -> RoaringBitmap {
-    let mut rows = RoaringBitmap::new();
-    rows.insert_range(0..part.segment.rows());
-    rows - &*part.dead_rows
 }
 
 /// Leaves of some rows of a part those that meet all conditions but the one on ids.

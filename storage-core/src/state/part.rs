@@ -5,7 +5,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::history::{Deaths, Stack};
-use crate::segment::Segment;
+use crate::segment::{Segment, all_ordinals};
 use crate::tombstones::Tombstones;
 use crate::{Error, Result};
 
@@ -88,13 +88,8 @@ impl Part {
         rows: &RoaringBitmap,
         edges: &RoaringBitmap,
     ) -> Result<Self> {
-        let all = |len: u32| {
-            let mut all = RoaringBitmap::new();
-            all.insert_range(0..len);
-            all
-        };
-        let dead_rows = all(segment.rows()) - rows;
-        let dead_edges = all(segment.edges()) - edges;
+        let dead_rows = all_ordinals(segment.rows()) - rows;
+        let dead_edges = all_ordinals(segment.edges()) - edges;
         if dead_rows.len() <= rows.len() {
             return Self::with_dead(segment, &dead_rows, dead_edges);
         }
@@ -105,7 +100,7 @@ impl Part {
             let vector = segment.vector_ordinal(row)?;
             live_vectors.extend(vector.filter(|_| segment.vectors() > 0));
         }
-        let dead_vectors = Arc::new(all(segment.vectors()) - live_vectors);
+        let dead_vectors = Arc::new(all_ordinals(segment.vectors()) - live_vectors);
         let dead_words = segment.word_count()?.saturating_sub(live_words);
         Ok(Self {
             dead_rows: Arc::new(dead_rows),
@@ -124,10 +119,14 @@ impl Part {
         self.segment.vectors() - self.dead_vectors.len() as u32
     }
 
+    /// The rows that are alive.
+    pub(crate) fn live_row_ordinals(&self) -> RoaringBitmap {
+        all_ordinals(self.segment.rows()) - &*self.dead_rows
+    }
+
+    /// The vectors that are, by vector ordinal.
     pub(crate) fn live_vector_ordinals(&self) -> RoaringBitmap {
-        let mut live = RoaringBitmap::new();
-        live.insert_range(0..self.segment.vectors());
-        live - &*self.dead_vectors
+        all_ordinals(self.segment.vectors()) - &*self.dead_vectors
     }
 
     pub(crate) fn live_edges(&self) -> u32 {

@@ -11,7 +11,7 @@ use roaring::RoaringBitmap;
 
 use super::{Part, State};
 use crate::Result;
-use crate::segment::{Of, Segment};
+use crate::segment::{Of, Segment, all_ordinals};
 
 /// Which concepts and associations a reader sees.
 #[derive(Debug, Clone, PartialEq)]
@@ -223,14 +223,11 @@ fn hidden_in_time(segment: &Segment, view: &View) -> Result<Hidden> {
 /// What of a part is seen.
 fn show(part: &Part, namespace: &str, hidden: &Hidden) -> Result<Part> {
     let segment = &part.segment;
-    let everything = |len: u32| {
-        let mut all = RoaringBitmap::new();
-        all.insert_range(0..len);
-        all
-    };
     let (rows, edges) = match segment.namespaces()? {
         Some(index) => (index.of(namespace, Of::Rows), index.of(namespace, Of::Edges)),
-        None if namespace.is_empty() => (everything(segment.rows()), everything(segment.edges())),
+        None if namespace.is_empty() => {
+            (all_ordinals(segment.rows()), all_ordinals(segment.edges()))
+        }
         None => Default::default(),
     };
     let live_rows = rows - &*part.dead_rows - &hidden.rows;

@@ -72,7 +72,7 @@ impl GraphStore {
             if !part.segment.is_file() {
                 part.segment.check(&state.limits())?;
             }
-            part.segment.check_words(state.analyzer)?;
+            part.segment.check_words()?;
         }
         state.check_across_parts()?;
         drop(snapshot);

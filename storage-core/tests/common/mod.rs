@@ -16,6 +16,7 @@ pub(crate) mod watched;
 pub(crate) mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use storage_core::{
     Association, Concept, ConceptPatch, Direction, Filter, GraphStore, OpenOptions, Snapshot,
@@ -33,6 +34,20 @@ pub(crate) fn options() -> OpenOptions {
 pub(crate) fn variable(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name} is to be a number, not {value:?}")))
+}
+
+/// Copies a directory and all in it.
+pub(crate) fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory can be made");
+    for entry in std::fs::read_dir(from).expect("the directory is there") {
+        let path = entry.expect("it can be read").path();
+        let target = to.join(path.file_name().expect("an entry has a name"));
+        if path.is_dir() {
+            copy_directory(&path, &target);
+        } else {
+            std::fs::copy(&path, target).expect("a file can be copied");
+        }
+    }
 }
 
 /// A generator of numbers that a seed fixes (splitmix64).
