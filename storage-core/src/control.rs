@@ -4,9 +4,8 @@
 //! Invariant: advisory only. Any value may be missing, stale or wild; the truth is in the log and the
 //! manifest, and whoever takes the write lock puts the page right.
 
-use std::sync::atomic::Ordering;
-
 use crate::fs::{PageHandle, SharedPage};
+use crate::sync::Ordering;
 
 const NEWEST_LSN: usize = 0;
 const GENERATION: usize = 1;

@@ -168,6 +168,10 @@ pub(crate) enum CrashPart {
     Io,
     /// A writer, two readers and a compaction take turns at every operation
     Interleavings,
+    /// Threads of a store take turns at every lock, atomic and operation on files
+    Shuttle,
+    /// Random sequences of all that a store can do, against plain maps
+    StateMachine,
     /// Flipped bits, cut, missing, exchanged and doubled files
     Damage,
 }

@@ -27,49 +27,80 @@ struct Test {
     seeds: Option<[&'static str; 2]>,
     /// What a long run sets.
     long: &'static [(&'static str, &'static str)],
+    /// Whether the store is built with a checker's locks and atomics.
+    modelled: bool,
+}
+
+impl Test {
+    const fn new(
+        name: &'static str,
+        seeds: Option<[&'static str; 2]>,
+        long: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self { name, seeds, long, modelled: false }
+    }
 }
 
 const CRASH_SEEDS: Option<[&str; 2]> = Some(["SUTRA_CRASH_SEED", "SUTRA_CRASH_COUNT"]);
 
 const fn test(part: CrashPart) -> Test {
     match part {
-        CrashPart::PowerLoss => Test {
-            name: "power_loss",
-            seeds: CRASH_SEEDS,
-            long: &[("SUTRA_CRASH_COUNT", "100000")],
-        },
+        CrashPart::PowerLoss => {
+            Test::new("power_loss", CRASH_SEEDS, &[("SUTRA_CRASH_COUNT", "100000")])
+        }
         CrashPart::Exhaustive => {
-            Test { name: "exhaustive", seeds: CRASH_SEEDS, long: &[("SUTRA_EXHAUSTIVE_LONG", "1")] }
+            Test::new("exhaustive", CRASH_SEEDS, &[("SUTRA_EXHAUSTIVE_LONG", "1")])
         }
         CrashPart::TestsTested => {
-            Test { name: "tests_tested", seeds: None, long: &[("SUTRA_TESTED_SEEDS", "1000")] }
+            Test::new("tests_tested", None, &[("SUTRA_TESTED_SEEDS", "1000")])
         }
-        CrashPart::Kill => {
-            Test { name: "crash", seeds: CRASH_SEEDS, long: &[("SUTRA_CRASH_COUNT", "10000")] }
-        }
-        CrashPart::Processes => Test {
-            name: "processes",
-            seeds: Some(["SUTRA_PROCESSES_SEED", "SUTRA_PROCESSES_COUNT"]),
+        CrashPart::Kill => Test::new("crash", CRASH_SEEDS, &[("SUTRA_CRASH_COUNT", "10000")]),
+        CrashPart::Processes => Test::new(
+            "processes",
+            Some(["SUTRA_PROCESSES_SEED", "SUTRA_PROCESSES_COUNT"]),
             // An hour on two cores that nothing else uses.
-            long: &[("SUTRA_PROCESSES_COUNT", "2000")],
+            &[("SUTRA_PROCESSES_COUNT", "2000")],
+        ),
+        CrashPart::KillPoints => Test::new(
+            "kill_points",
+            Some(["SUTRA_POINT_SEED", "SUTRA_POINT_COUNT"]),
+            &[("SUTRA_POINT_COUNT", "50")],
+        ),
+        CrashPart::Io => Test::new(
+            "io_failure",
+            Some(["SUTRA_IO_SEED", "SUTRA_IO_COUNT"]),
+            &[("SUTRA_IO_COUNT", "20"), ("SUTRA_IO_ALL", "1")],
+        ),
+        CrashPart::Interleavings => Test::new(
+            "interleavings",
+            Some(["SUTRA_TURNS_SEED", "SUTRA_TURNS_COUNT"]),
+            &[("SUTRA_TURNS_COUNT", "100000")],
+        ),
+        CrashPart::Shuttle => Test {
+            modelled: true,
+            // Rounds of ten schedules.
+            ..Test::new(
+                "shuttle",
+                Some(["SUTRA_SHUTTLE_SEED", "SUTRA_SHUTTLE_COUNT"]),
+                &[("SUTRA_SHUTTLE_COUNT", "10000")],
+            )
         },
-        CrashPart::KillPoints => {
-            Test { name: "kill_points", seeds: CRASH_SEEDS, long: &[("SUTRA_CRASH_COUNT", "50")] }
-        }
-        CrashPart::Io => Test {
-            name: "io_failure",
-            seeds: Some(["SUTRA_IO_SEED", "SUTRA_IO_COUNT"]),
-            long: &[("SUTRA_IO_COUNT", "20"), ("SUTRA_IO_ALL", "1")],
-        },
-        CrashPart::Interleavings => Test {
-            name: "interleavings",
-            seeds: Some(["SUTRA_TURNS_SEED", "SUTRA_TURNS_COUNT"]),
-            long: &[("SUTRA_TURNS_COUNT", "100000")],
-        },
-        CrashPart::Damage => {
-            Test { name: "damage", seeds: None, long: &[("SUTRA_DAMAGE_LONG", "1")] }
-        }
+        CrashPart::StateMachine => Test::new(
+            "state_machine",
+            Some(["SUTRA_MACHINE_SEED", "SUTRA_MACHINE_COUNT"]),
+            &[("SUTRA_MACHINE_COUNT", "20000"), ("SUTRA_MACHINE_STEPS", "500")],
+        ),
+        CrashPart::Damage => Test::new("damage", None, &[("SUTRA_DAMAGE_LONG", "1")]),
     }
+}
+
+/// Builds the store with checkers' locks and atomics in the place of std's, in a folder of its own.
+pub(crate) fn with_checkers(command: &mut Command, workspace: &Workspace) {
+    command.arg("--target-dir").arg(workspace.target("modelled"));
+    command.env("RUSTFLAGS", "--cfg modelled");
+    // Most of the time goes to building all crates anew, which these settings halve.
+    command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+    command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
 }
 
 /// The environment variables that a part's test is given.
@@ -108,7 +139,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &CrashArguments) -> Result<(
         let variables = variables(part, arguments);
         let mut command = process::cargo(workspace);
         command.args(["test", "--locked", "--release", "--package", "storage-core"]);
-        command.args(["--test", test(part).name, "--", "--nocapture"]);
+        command.args(["--test", test(part).name]);
+        if test(part).modelled {
+            with_checkers(&mut command, workspace);
+        }
+        command.args(["--", "--nocapture"]);
         for (variable, value) in &variables {
             command.env(variable, value);
         }
@@ -187,6 +222,8 @@ fn cpu_model() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn arguments(seed: Option<u64>, count: Option<u64>, long: bool) -> CrashArguments {
@@ -204,6 +241,22 @@ mod tests {
         assert_eq!(one, ["SUTRA_CRASH_COUNT=1", "SUTRA_CRASH_SEED=7"]);
         let some = set(CrashPart::Io, &arguments(Some(7), Some(3), false));
         assert_eq!(some, ["SUTRA_IO_COUNT=3", "SUTRA_IO_SEED=7"]);
+    }
+
+    #[test]
+    fn what_is_set_is_read_by_the_test_that_it_is_for() {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../storage-core/tests");
+        for &part in CrashPart::value_variants() {
+            let name = test(part).name;
+            let read = |path: &str| fs::read_to_string(tests.join(path)).expect("a test's source");
+            let mut source = read(&format!("{name}.rs"));
+            if source.contains("power::") {
+                source.push_str(&read("common/power.rs"));
+            }
+            for (variable, _) in variables(part, &arguments(Some(1), Some(1), true)) {
+                assert!(source.contains(&format!("\"{variable}\"")), "{variable} in {name}");
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `cargo xtask loom`: models of concurrent code, in every interleaving.
 //!
-//! Built with `--cfg loom`, which puts the model checker's locks and atomics in place of std's.
+//! Built with `--cfg modelled`, which puts the model checker's locks and atomics in place of std's.
 
 use anyhow::Result;
 
+use crate::crash::with_checkers;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -15,8 +16,6 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut test = process::cargo(workspace);
     test.args(["test", "--locked", "--release", "--package", "storage-core", "--lib"]);
-    test.arg("--target-dir").arg(workspace.target("loom")).arg("models::");
-    // Thin link-time optimisation would double the build, and a model takes seconds.
-    test.env("CARGO_PROFILE_RELEASE_LTO", "off").env("RUSTFLAGS", "--cfg loom");
-    process::run(&mut test)
+    with_checkers(&mut test, workspace);
+    process::run(test.arg("models::"))
 }

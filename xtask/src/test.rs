@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::cli::{DemoArguments, TestArguments};
+use crate::cli::{CrashArguments, CrashPart, DemoArguments, FuzzArguments, TestArguments};
 use crate::tools::{DENY, NEXTEST};
 use crate::workspace::Workspace;
-use crate::{bench, coverage, demo, fuzz, offline, process, readme, setup, tidy};
+use crate::{bench, coverage, crash, demo, fuzz, loom, offline, process, readme, setup, tidy};
 
 /// One line of the table.
 struct Step {
@@ -25,7 +25,7 @@ const fn step(name: &'static str, run: fn(&Workspace, &TestArguments) -> Result<
 }
 
 /// The steps, in order: the set-up, what is fast to fail, then what takes its time.
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 22] = [
     step("setup", |workspace, _| setup::run(workspace)),
     step("fmt", |workspace, _| {
         cargo(workspace, &["fmt", "--all", "--check"])?;
@@ -59,6 +59,14 @@ const STEPS: [Step; 19] = [
     step("nextest", |workspace, _| {
         let mut nextest = NEXTEST.command(workspace)?;
         process::run(nextest.args(["run", "--workspace", "--locked", "--no-fail-fast"]))
+    }),
+    step("loom", |workspace, _| loom::run(workspace)),
+    step("shuttle", |workspace, _| {
+        let only = vec![CrashPart::Shuttle];
+        crash::run(workspace, &CrashArguments { seed: None, count: None, long: false, only })
+    }),
+    step("fuzz", |workspace, _| {
+        fuzz::run(workspace, &FuzzArguments { seconds: 10, only: Vec::new(), list: false })
     }),
     step("doctest", |workspace, _| cargo(workspace, &["test", "--doc", "--workspace", "--locked"])),
     step("examples", |workspace, _| run_examples(workspace)),

@@ -6,7 +6,8 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::AtomicU64;
+
+use crate::sync::AtomicU64;
 
 /// A read-only map of a file that is never written again.
 ///
@@ -80,6 +81,9 @@ impl SharedPage {
         assert!(index < PAGE_WORDS, "a shared page has {PAGE_WORDS} counters, not {index}");
         match &self.0 {
             Words::Private(words) => &words[index],
+            #[cfg(modelled)]
+            Words::Mapped(map) => unreachable!("{map:?}: checkers know no memory of others"),
+            #[cfg(not(modelled))]
             Words::Mapped(map) => {
                 #[expect(clippy::cast_ptr_alignment, reason = "a map starts on a page")]
                 let base = map.as_mut_ptr().cast::<u64>();

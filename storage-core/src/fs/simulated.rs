@@ -268,6 +268,7 @@ impl SimulatedFileSystem {
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
+        crate::sync::scheduling_point();
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -569,9 +570,9 @@ struct SimulatedFile {
 
 impl SimulatedFile {
     fn release(&self) {
-        let mut content = self.node.content();
-        if content.locked_by == Some(self.handle) {
-            content.locked_by = None;
+        if self.node.content().locked_by == Some(self.handle) {
+            self.node.order_memory();
+            self.node.content().locked_by = None;
         }
     }
 }
@@ -624,9 +625,13 @@ impl File for SimulatedFile {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        let mut content = self.node.content();
-        let holder = *content.locked_by.get_or_insert(self.handle);
-        Ok(holder == self.handle)
+        crate::sync::scheduling_point();
+        let holder = *self.node.content().locked_by.get_or_insert(self.handle);
+        if holder != self.handle {
+            return Ok(false);
+        }
+        self.node.order_memory();
+        Ok(true)
     }
 
     fn unlock(&self) -> io::Result<()> {

@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::disk::Disk;
@@ -14,6 +13,7 @@ use super::write::{Occasion, Write, resolve};
 use super::{Shared, Writer};
 use crate::options::Durability;
 use crate::state::{Frame, State};
+use crate::sync::{self, Ordering};
 use crate::wal::{self, GroupCommit, MAX_PAYLOAD_BYTES};
 use crate::{Error, Result};
 
@@ -260,7 +260,7 @@ impl Shared {
     /// Leaves a marker of what is durable, if no one is writing; a writer's frame says it as well.
     fn mark_synced(&self, disk: &Disk) {
         let Some(lock) = disk.try_write_lock() else { return };
-        let Ok(mut writer) = self.writer.try_lock() else { return };
+        let Some(mut writer) = sync::try_lock(&self.writer) else { return };
         // Only at the very end of the log may a marker be written; what other processes appended
         // since is left to the next commit to catch up with.
         let at_end = disk.control.newest_lsn() == self.state.load().epoch;

@@ -4,9 +4,8 @@
 //! except under the write lock, and no file is changed after its name was published, but the log.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use dashmap::DashMap;
 
@@ -17,6 +16,7 @@ use crate::manifest::{HistoryEntry, Manifest};
 use crate::options::{OpenOptions, StoreConfig};
 use crate::segment::Segment;
 use crate::state::{Part, State, TypeTable};
+use crate::sync::{self, AtomicBool, Instant, Mutex, MutexGuard, Ordering};
 use crate::tombstones::Tombstones;
 use crate::wal::{self, End, Log, LogHeader};
 use crate::{Error, Result, interrupt};
@@ -290,7 +290,7 @@ impl Disk {
     pub(super) fn write_lock(&self) -> Result<WriteLock<'_>> {
         let read_only = || Error::ReadOnly { path: self.dir.clone() };
         let file = self.lock.as_deref().ok_or_else(read_only)?;
-        let threads = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let threads = sync::lock(&self.writing);
         if self.keeps_lock.load(Ordering::Acquire) {
             return Ok(WriteLock { processes: None, _threads: threads });
         }
@@ -304,7 +304,7 @@ impl Disk {
                 return Err(Error::Locked { path: self.dir.clone(), pid });
             }
             interrupt::check()?;
-            std::thread::sleep(pause);
+            sync::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }
         self.control.set_writer_pid(std::process::id());
@@ -314,11 +314,7 @@ impl Disk {
     /// Takes the write lock if no one has it.
     pub(super) fn try_write_lock(&self) -> Option<WriteLock<'_>> {
         let file = self.lock.as_deref()?;
-        let threads = match self.writing.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let threads = sync::try_lock(&self.writing)?;
         if self.keeps_lock.load(Ordering::Acquire) {
             return Some(WriteLock { processes: None, _threads: threads });
         }
@@ -342,7 +338,7 @@ impl Disk {
             return;
         }
         // A thread may be writing under it, a marker of what is durable, say.
-        let _threads = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _threads = sync::lock(&self.writing);
         if self.keeps_lock.swap(false, Ordering::AcqRel)
             && let Some(file) = self.lock.as_deref()
         {
@@ -353,11 +349,7 @@ impl Disk {
     /// Takes the lease of flush and compaction, unless another thread or process has it.
     pub(super) fn try_lease(&self) -> Result<Option<Lease<'_>>> {
         let Some(file) = self.lease.as_deref() else { return Ok(None) };
-        let threads = match self.leased.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Ok(None),
-        };
+        let Some(threads) = sync::try_lock(&self.leased) else { return Ok(None) };
         let path = self.dir.join("LEASE");
         if !file.try_lock().map_err(|e| Error::io("lock", &path, e))? {
             return Ok(None);
@@ -386,7 +378,7 @@ impl Disk {
                     if source.kind() == std::io::ErrorKind::NotFound
                         && attempt + 1 < OPEN_ATTEMPTS =>
                 {
-                    std::thread::sleep(OPEN_PAUSE * attempt);
+                    sync::sleep(OPEN_PAUSE * attempt);
                     if Manifest::list(&*self.fs, &self.dir)?.first().copied() == newest {
                         attempt += 1;
                     }
@@ -515,6 +507,12 @@ impl Disk {
     pub(super) fn remember(&self, segment: &Arc<Segment>) {
         self.segments.retain(|_, weak| weak.strong_count() > 0);
         self.segments.insert(segment.id(), Arc::downgrade(segment));
+    }
+
+    /// How many segments are in memory, for whomever.
+    #[cfg(all(modelled, test))]
+    pub(super) fn open_segments(&self) -> usize {
+        self.segments.iter().filter(|weak| weak.strong_count() > 0).count()
     }
 
     pub(super) fn open_log(&self, number: u64, store: [u8; 16]) -> Result<Option<Log>> {

@@ -4,12 +4,12 @@
 //! Flush and compaction are under the lease, so one thread of one process at a time does either.
 //! Invariant: whatever the threads fail to do, the commits or the next opening can do as well.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::Shared;
 use super::disk::Disk;
+use crate::sync::{self, Condvar, Instant, JoinHandle, Mutex, MutexGuard};
 use crate::{Error, Result, interrupt};
 
 /// A tail of this many times the flush size holds up further commits.
@@ -67,7 +67,15 @@ impl Wanted {
 
 impl Signals {
     fn lock(&self) -> MutexGuard<'_, Wanted> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.wanted)
+    }
+
+    fn wait<'a>(
+        &'a self,
+        wanted: MutexGuard<'a, Wanted>,
+        pause: Duration,
+    ) -> MutexGuard<'a, Wanted> {
+        sync::wait_timeout(&self.changed, &self.wanted, wanted, pause)
     }
 }
 
@@ -85,8 +93,7 @@ impl Maintenance {
         for (name, task) in tasks {
             let signals = Arc::clone(&maintenance.signals);
             let weak = Arc::downgrade(shared);
-            let thread = std::thread::Builder::new().name(name.to_owned());
-            let Ok(thread) = thread.spawn(move || run(&signals, &weak, task)) else {
+            let Ok(thread) = sync::spawn(name, move || run(&signals, &weak, task)) else {
                 // Without both threads the commits do their work themselves.
                 maintenance.signals.lock().running = false;
                 return;
@@ -96,7 +103,7 @@ impl Maintenance {
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.threads)
     }
 
     pub(super) fn stop(&self) {
@@ -108,7 +115,7 @@ impl Maintenance {
         self.signals.changed.notify_all();
         let threads = std::mem::take(&mut *self.threads());
         for thread in threads {
-            if thread.thread().id() != std::thread::current().id() {
+            if thread.thread().id() != sync::current().id() {
                 // A panic in it was a bug; what it did not finish, the next opening does.
                 thread.join().ok();
             }
@@ -209,12 +216,7 @@ impl Maintenance {
             && !interrupt::is_wanted()
         {
             let pause = Duration::from_millis(100);
-            let (guard, _) = self
-                .signals
-                .changed
-                .wait_timeout(wanted, pause)
-                .unwrap_or_else(PoisonError::into_inner);
-            wanted = guard;
+            wanted = self.signals.wait(wanted, pause);
         }
     }
 
@@ -269,8 +271,7 @@ fn run(signals: &Signals, shared: &Weak<Shared>, task: Task) {
                     Due::Now(work) => break work,
                     Due::At(at) => at.map_or(Duration::from_hours(1), |at| at - now),
                 };
-                let waited = signals.changed.wait_timeout(wanted, pause);
-                wanted = waited.unwrap_or_else(PoisonError::into_inner).0;
+                wanted = signals.wait(wanted, pause);
             }
         };
         let Some(shared) = shared.upgrade() else { return };
@@ -377,7 +378,7 @@ impl Shared {
                 return Err(Error::Locked { path: disk.dir.clone(), pid });
             }
             interrupt::check()?;
-            std::thread::sleep(Duration::from_millis(2));
+            sync::sleep(Duration::from_millis(2));
         }
     }
 }

@@ -11,6 +11,8 @@ mod expiry;
 mod flush;
 mod history;
 mod maintenance;
+#[cfg(all(modelled, test))]
+mod models;
 mod namespaces;
 mod recovery;
 mod repair;
@@ -24,15 +26,13 @@ mod write;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use arc_swap::ArcSwap;
+use std::sync::Arc;
 
 use crate::fs::{FileSystem, OsFileSystem};
 use crate::options::{ConfigRequest, Durability, OpenOptions, Retention, StoreConfig};
 use crate::scope::DEFAULT_NAMESPACE;
 use crate::state::State;
+use crate::sync::{self, AtomicBool, Mutex, MutexGuard, Ordering, Published};
 use crate::{Error, Result, interrupt};
 use commit::Changes;
 use disk::{Disk, Position};
@@ -96,7 +96,7 @@ impl fmt::Debug for GraphStore {
 struct Shared {
     options: OpenOptions,
     /// The newest state that this handle knows of.
-    state: ArcSwap<State>,
+    state: Published<State>,
     /// `None` for a store in memory.
     disk: Option<Disk>,
     writer: Mutex<Writer>,
@@ -193,7 +193,7 @@ impl GraphStore {
         let background = disk.is_some() && options.background && !options.read_only;
         let shared = Arc::new(Shared {
             options,
-            state: ArcSwap::from_pointee(state),
+            state: Published::from_pointee(state),
             disk,
             writer: Mutex::new(writer),
             maintenance: Maintenance::default(),
@@ -414,7 +414,7 @@ impl Shared {
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
         // A panic while it was held is a bug; the log tells what was committed all the same.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.writer)
     }
 
     fn check_usable(&self) -> Result<()> {

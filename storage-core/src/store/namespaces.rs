@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
-
 use super::commit::now;
 use super::history::Forget;
 use super::{GraphStore, Snapshot};
@@ -14,18 +12,19 @@ use crate::operation::{Operation, begin_payload};
 use crate::options::Durability;
 use crate::scope::{DEFAULT_NAMESPACE, validate_namespace};
 use crate::state::{Seen, State, View};
+use crate::sync::PublishedOption;
 
 /// How a handle looks at the store.
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) namespace: Arc<str>,
     /// What it last saw.
-    seen: ArcSwapOption<Seen>,
+    seen: PublishedOption<Seen>,
 }
 
 impl Reader {
     pub(super) fn of(namespace: &str) -> Self {
-        Self { namespace: Arc::from(namespace), seen: ArcSwapOption::empty() }
+        Self { namespace: Arc::from(namespace), seen: PublishedOption::empty() }
     }
 
     /// What it sees of the newest state, now.

@@ -173,10 +173,10 @@ impl fmt::Debug for GroupCommit {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(modelled, test))]
 mod models;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(modelled)))]
 mod tests {
     use std::io;
     use std::sync::Barrier;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::fate::{Fate, Outcome};
 use crate::fs::{PageHandle, SharedPage};
+use crate::sync::{AtomicU64, Ordering};
 
 /// What a medium writes at once.
 const SECTOR_BYTES: u64 = 512;
@@ -18,6 +19,8 @@ const SECTOR_BYTES: u64 = 512;
 pub(super) struct Node {
     content: Mutex<Content>,
     page: OnceLock<PageHandle>,
+    /// Goes up whenever the lock changes hands.
+    handovers: AtomicU64,
 }
 
 /// The bytes are shared between the copies of a file until one of them is written to.
@@ -37,17 +40,23 @@ impl Node {
     /// A file whose bytes are all durable.
     pub(super) fn durable(bytes: Arc<Vec<u8>>) -> Self {
         let content = Content { durable: Arc::clone(&bytes), bytes, ..Content::default() };
-        Self { content: Mutex::new(content), page: OnceLock::new() }
+        Self { content: Mutex::new(content), ..Self::default() }
     }
 
     /// The same bytes, synced and not; no lock and no page goes with them.
     pub(super) fn copy(&self) -> Self {
         let content = Content { locked_by: None, ..self.content().clone() };
-        Self { content: Mutex::new(content), page: OnceLock::new() }
+        Self { content: Mutex::new(content), ..Self::default() }
     }
 
     pub(super) fn content(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets who has the lock see all that those before had written: a lock of the operating system's does
+    /// that, and a checker of interleavings has to be told.
+    pub(super) fn order_memory(&self) {
+        self.handovers.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The page of counters: one for all who open the file, until the next crash.

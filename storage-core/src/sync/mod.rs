@@ -1,0 +1,37 @@
+//! The locks, condition variables, atomics, threads and clock of all code whose interleavings are checked.
+//!
+//! Such code takes them from here and never from `std`, so that `--cfg modelled` puts a
+//! checker's in their place: loom's in unit tests, shuttle's in all others. What is checked is the code that
+//! runs. Invariant: a lock is never found poisoned, because no holder panics.
+
+#[cfg(all(modelled, test))]
+mod loom;
+#[cfg(modelled)]
+mod modelled;
+#[cfg(not(modelled))]
+mod native;
+#[cfg(all(modelled, not(test)))]
+mod shuttle;
+
+#[cfg(all(modelled, test))]
+use self::loom as platform;
+#[cfg(not(modelled))]
+use self::native as platform;
+#[cfg(all(modelled, not(test)))]
+use self::shuttle as platform;
+
+pub(crate) use platform::*;
+
+/// Locks a mutex whose holders never leave its content half-changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`lock`], if no one has it.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
