@@ -244,8 +244,8 @@ impl<'a, 'py> Read<'a, 'py> for Time {
                 return Err(invalid(
                     py,
                     &format!(
-                        "{name} {} has no time zone, so it names no point in time; add one, such as \
-                         value.replace(tzinfo=datetime.timezone.utc)",
+                        "{name} {} has no time zone, so it names no point in time; of a local time \
+                         value.astimezone() makes one, and datetime.now(timezone.utc) is one",
                         given.repr()?
                     ),
                 ));
@@ -284,9 +284,22 @@ impl<'a, 'py> Read<'a, 'py> for Expiry {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             return Ok(Self(now.map_or(0.0, |now| now.as_secs_f64()) + seconds));
         }
-        Time::read(given, name).map(|time| Self(time.0))
+        let Time(seconds) = Time::read(given, name)?;
+        if seconds < LEAST_EXPIRY {
+            return Err(invalid(
+                given.py(),
+                &format!(
+                    "{name} is a moment, in seconds since 1970, and {seconds} is long past; for a time \
+                     from now on give a datetime.timedelta"
+                ),
+            ));
+        }
+        Ok(Self(seconds))
     }
 }
+
+/// What expired before this moment, the second 10^9 of the Unix epoch (in 2001), was meant as a duration.
+const LEAST_EXPIRY: f64 = 1e9;
 
 /// A number such as a weight.
 #[derive(Clone, Copy)]

@@ -19,6 +19,7 @@ pub(crate) enum Kind {
     Corruption,
     StoreLocked,
     Conflict,
+    NotLast,
     ConceptNotFound,
     InvalidArgument,
     InvalidVector,
@@ -57,7 +58,7 @@ const fn class(name: &'static str, doc: &'static str) -> Class {
 }
 
 /// In the order of [`Kind`]; a class stands after its base.
-const CLASSES: [Class; 23] = [
+const CLASSES: [Class; 24] = [
     class(
         "SutraError",
         "The base of all errors of a store.\n\n`retryable` says whether the same call may succeed \
@@ -85,6 +86,15 @@ const CLASSES: [Class; 23] = [
         ..class(
             "ConflictError",
             "What a transaction read was changed before it committed; run it again.",
+        )
+    },
+    Class {
+        base: Kind::Conflict,
+        attributes: &["last"],
+        ..class(
+            "NotLastError",
+            "What was to be undone is not the last transaction, which is `last`, or was in another \
+             namespace.",
         )
     },
     Class {
@@ -434,6 +444,7 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr 
         }
         Error::Closed => Raised::new(py, Kind::StoreClosed, &message),
         Error::Conflict { .. } => Raised::new(py, Kind::Conflict, &message),
+        Error::NotLast { last, .. } => Raised::new(py, Kind::NotLast, &message).with("last", *last),
         Error::ConceptNotFound { id, is_end } => {
             let or = if *is_end { ", or pass create_missing=True" } else { "" };
             let advice = format!("there is no concept {id:?}; put it first{or}");

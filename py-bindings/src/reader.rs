@@ -170,8 +170,8 @@ impl Reader {
         Ok((matrix, PyArray1::from_vec(py, found)))
     }
 
-    /// Return a concept, or None; its vector only with `vector=True`.
-    #[pyo3(signature = (concept_id, *, vector=false))]
+    /// Return a concept, or None; without its vector, faster, with `vector=False`.
+    #[pyo3(signature = (concept_id, *, vector=true))]
     fn get_concept(
         &self,
         py: Python<'_>,
@@ -189,7 +189,7 @@ impl Reader {
     }
 
     /// Return several concepts of one state, None for each that isn't there.
-    #[pyo3(signature = (ids, *, vector=false))]
+    #[pyo3(signature = (ids, *, vector=true))]
     fn get_concepts(
         &self,
         py: Python<'_>,

@@ -590,13 +590,14 @@ impl GraphStore {
     /// Take the last transaction back by another, durable one; return that one's number.
     ///
     /// Needs a retention that keeps the state before. Taking the new transaction back restores what
-    /// it took back.
+    /// it took back. Deletions of what had expired are passed over, and nothing that has expired
+    /// comes back. A handle on a namespace takes back only what was done in it.
     ///
     /// Args:
     ///     expected: Only if this is still the last transaction's number.
     ///
     /// Raises:
-    ///     ConflictError: Another transaction is the last.
+    ///     NotLastError: Another transaction is the last, or it was made in another namespace.
     ///     BeyondRetentionError: The store does not keep what was before.
     #[pyo3(signature = (expected=None))]
     fn undo(&self, py: Python<'_>, expected: Option<Count<'_, '_>>) -> PyResult<u64> {
@@ -714,9 +715,11 @@ impl GraphStore {
 
     /// Make a backup in a new or empty directory while reads and writes go on; return its epoch.
     ///
-    /// The backup is a store of its own, durable on return: open it as any other.
+    /// The backup is a store of its own, durable on return: open it as any other. All of it was
+    /// compared with its checksums.
     ///
     /// Raises:
+    ///     CorruptionError: the store is damaged; there is no backup.
     ///     NotAStoreError: the directory is not empty.
     ///     InvalidArgumentError: the store is in memory; the path is empty or has a NUL.
     #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]

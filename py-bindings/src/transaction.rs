@@ -122,8 +122,8 @@ impl Ticket {
 impl Transaction {
     // ---- reading -----------------------------------------------------------------------------------
 
-    /// Return a concept as the transaction would leave it; with its vector only if asked.
-    #[pyo3(signature = (concept_id, *, vector=false))]
+    /// Return a concept as the transaction would leave it.
+    #[pyo3(signature = (concept_id, *, vector=true))]
     fn get_concept(
         &self,
         py: Python<'_>,

@@ -23,6 +23,7 @@ BASES: dict[str, tuple[type[BaseException], ...]] = {
     "CorruptionError": (SutraError,),
     "StoreLockedError": (SutraError, TimeoutError, OSError),
     "ConflictError": (SutraError,),
+    "NotLastError": (sutra_storage.ConflictError, SutraError),
     "ConceptNotFoundError": (SutraError, KeyError, LookupError),
     "InvalidArgumentError": (SutraError, ValueError),
     "InvalidVectorError": (sutra_storage.InvalidArgumentError, SutraError, ValueError),

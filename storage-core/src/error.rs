@@ -83,7 +83,7 @@ pub enum Error {
     },
     /// The directory holds files, but no store.
     #[error(
-        "{path} is not empty and is not a store ({found}); choose an empty or a new directory",
+        "{path} is no directory for a new store, since it has {found} in it; choose an empty or a new one",
         path = path.display()
     )]
     NotAStore {
@@ -147,6 +147,14 @@ pub enum Error {
     Conflict {
         /// What was changed.
         what: String,
+    },
+    /// A transaction can't be taken back, since it is not the last, or was in another namespace.
+    #[error("{}", not_last(*asked, *last))]
+    NotLast {
+        /// The transaction that was to be taken back; `None`: the last, of whatever namespace.
+        asked: Option<u64>,
+        /// The last one but for sweeps of what had expired.
+        last: u64,
     },
     /// A concept that must exist does not.
     #[error(
@@ -263,6 +271,20 @@ pub enum Error {
         /// The process that opened it.
         opened_by: u32,
     },
+}
+
+fn not_last(asked: Option<u64>, last: u64) -> String {
+    match asked {
+        Some(asked) => format!(
+            "transaction {asked} is not the last, which is {last}: only the last can be taken back; what \
+             was before {asked} can be read as of {}",
+            asked.saturating_sub(1)
+        ),
+        None => format!(
+            "the last transaction, {last}, was made in another namespace: take it back there, or by the \
+             store's own handle"
+        ),
+    }
 }
 
 impl Error {

@@ -134,7 +134,7 @@ fn namespaces_without_a_name_or_with_one_too_long_are_refused() {
 }
 
 #[test]
-fn transactions_of_namespaces_do_not_conflict_and_undo_takes_back_the_last_of_all() {
+fn transactions_of_namespaces_do_not_conflict_and_undo_keeps_to_its_own() {
     let options = OpenOptions { retention: Some(Retention::Forever), ..options() };
     let store = GraphStore::in_memory_with(options).unwrap();
     let user = store.namespace("user").unwrap();
@@ -147,9 +147,69 @@ fn transactions_of_namespaces_do_not_conflict_and_undo_takes_back_the_last_of_al
     transaction.put_concept(Concept::new("b", "winter")).unwrap();
     transaction.commit().unwrap();
     assert_eq!(store.concept("b").unwrap().unwrap().content, "bridge");
-    store.undo(None).unwrap();
+    let other = store.namespace("other").unwrap();
+    assert!(matches!(other.undo(None), Err(Error::NotLast { asked: None, last: 4 })));
+    user.undo(Some(4)).unwrap();
     assert!(!user.contains("b").unwrap());
     assert_eq!(store.concept("b").unwrap().unwrap().content, "bridge");
+    // The store's own handle takes back whatever was last.
+    store.undo(None).unwrap();
+    assert_eq!(user.concept("b").unwrap().unwrap().content, "winter");
+    user.put_association(Association::new("a", "b")).unwrap();
+    assert!(matches!(other.undo(None), Err(Error::NotLast { .. })));
+    user.undo(None).unwrap();
+    assert!(user.neighbors("a", Direction::Out).unwrap().is_empty());
+}
+
+/// What only deleted what had expired does not stand between a user and the last thing done.
+#[test]
+fn undo_passes_over_sweeps_and_brings_nothing_back_that_has_expired() {
+    let dir = tempfile::tempdir().unwrap();
+    for at_end in ["fresh", "flushed", "compacted", "reopened"] {
+        let path = dir.path().join(at_end);
+        let options = OpenOptions { retention: Some(Retention::Forever), ..options() };
+        let mut store = GraphStore::open(&path, options.clone()).unwrap();
+        let brief = |id: &str| {
+            let mut concept = Concept::new(id, "river");
+            concept.expires = Some(now() + 0.3);
+            concept
+        };
+        store.put_concepts(vec![Concept::new("a", "first"), brief("gone")]).unwrap();
+        store.put_association(Association::new("a", "gone")).unwrap();
+        let last = store
+            .put_concepts(vec![
+                Concept::new("a", "second"),
+                Concept::new("gone", "stone"),
+                brief("new"),
+            ])
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        assert_eq!(store.delete_expired().unwrap(), 1);
+        assert_eq!(store.snapshot().unwrap().epoch(), last + 1);
+        match at_end {
+            "flushed" => store.flush().unwrap(),
+            "compacted" => store.compact().unwrap(),
+            "reopened" => {
+                store.close().unwrap();
+                store = GraphStore::open(&path, options).unwrap();
+            }
+            _ => {}
+        }
+        assert!(matches!(
+            store.undo(Some(last + 1)),
+            Err(Error::NotLast { asked: Some(_), last: found }) if found == last
+        ));
+        let undone = store.undo(Some(last)).unwrap();
+        assert_eq!(undone, last + 2);
+        assert_eq!(store.concept("a").unwrap().unwrap().content, "first");
+        // It was there before, and would have expired since.
+        assert!(!store.contains("gone").unwrap() && !store.contains("new").unwrap());
+        assert!(store.neighbors("a", Direction::Out).unwrap().is_empty());
+        store.undo(Some(undone)).unwrap();
+        assert_eq!(store.concept("a").unwrap().unwrap().content, "second");
+        assert_eq!(store.concept("gone").unwrap().unwrap().content, "stone");
+        assert!(store.verify().unwrap().is_sound());
+    }
 }
 
 #[test]

@@ -578,6 +578,77 @@ fn exclusive_keeps_others_from_writing_and_names_itself() {
 }
 
 #[test]
+fn a_damaged_store_gives_no_backup() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = GraphStore::open(&path, options(4)).unwrap();
+    store.put_concept(Concept::new("a", "words of it")).unwrap();
+    store.close().unwrap();
+    let store = GraphStore::open(&path, options(4)).unwrap();
+    store.flush().unwrap();
+    let segment = std::fs::read_dir(path.join("seg")).unwrap().next().unwrap().unwrap().path();
+    store.backup(dir.path().join("sound")).unwrap();
+    drop(store);
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let text = b"words of it";
+    let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let store = GraphStore::open(&path, options(4)).unwrap();
+    assert_eq!(store.verify().unwrap().damage.len(), 1);
+    let backup = store.backup(dir.path().join("damaged"));
+    assert!(matches!(backup, Err(Error::Corrupt { .. })), "{backup:?}");
+    assert!(!dir.path().join("damaged").exists());
+}
+
+#[test]
+fn files_that_are_gone_are_damage_and_no_reason_to_make_a_new_store() {
+    let dir = tempfile::tempdir().unwrap();
+    for gone in ["manifest", "seg", "wal"] {
+        let path = dir.path().join(gone);
+        let store = GraphStore::open(&path, options(4)).unwrap();
+        store.put_concept(Concept::new("a", "words of it")).unwrap();
+        store.flush().unwrap();
+        store.close().unwrap();
+        let folder = if gone == "manifest" { path.clone() } else { path.join(gone) };
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let file = entry.unwrap().path();
+            if gone != "manifest" || file.to_string_lossy().contains("MANIFEST-") {
+                std::fs::remove_file(file).unwrap();
+            }
+        }
+        for opened in [
+            options(4),
+            OpenOptions { create: false, ..options(4) },
+            OpenOptions { read_only: true, ..options(4) },
+        ] {
+            let error = GraphStore::open(&path, opened).unwrap_err();
+            assert!(matches!(error, Error::Corrupt { .. }), "{gone}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_best_of_a_hybrid_search_are_the_same_however_many_are_asked_for() {
+    let store = GraphStore::in_memory(options(4).config).unwrap();
+    let concepts = (0..400_usize).map(|at| {
+        let words = "river ".repeat(at % 7) + &"stone ".repeat(at % 11);
+        let vector = vec![1.0, at as f32, (at % 13) as f32, 2.0];
+        Concept::new(format!("c{at}"), words).with_vector(vector)
+    });
+    store.put_concepts(concepts.collect()).unwrap();
+    let search = |k| {
+        let query = TextQuery::new("river stone", 1);
+        let snapshot = store.snapshot().unwrap();
+        snapshot.search_hybrid(Some(&query), Some(&[1.0, 9.0, 5.0, 0.0]), k, &Filter::default())
+    };
+    let all = search(400).unwrap();
+    for k in [1, 3, 10, 200] {
+        assert_eq!(search(k).unwrap(), all[..k]);
+    }
+}
+
+#[test]
 fn a_backup_is_a_store_with_the_state_of_its_moment() {
     let dir = tempfile::tempdir().unwrap();
     let store = GraphStore::open(dir.path().join("store"), options(4)).unwrap();

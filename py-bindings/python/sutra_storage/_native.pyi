@@ -52,6 +52,7 @@ __all__ = [
     "Loss",
     "NetworkFileSystemError",
     "NotAStoreError",
+    "NotLastError",
     "OptionMismatchError",
     "Path",
     "PoisonedError",
@@ -168,6 +169,11 @@ class StoreLockedError(SutraError, TimeoutError):
 
 class ConflictError(SutraError):
     """What a transaction read was changed before it committed; run it again."""
+
+class NotLastError(ConflictError):
+    """What was to be undone is not the last transaction, which is `last`, or was in another namespace."""
+
+    last: int | None
 
 class ConceptNotFoundError(SutraError, KeyError):
     """There is no concept `concept_id`."""
@@ -689,10 +695,10 @@ class Reader:
             A matrix (len(ids), dim) of float32, with zeros where there is no vector, and a mask
             (len(ids),) of bool.
         """
-    def get_concept(self, concept_id: str, *, vector: bool = False) -> StoredConcept | None:
-        """Return a concept, or None; its vector only with `vector=True`."""
+    def get_concept(self, concept_id: str, *, vector: bool = True) -> StoredConcept | None:
+        """Return a concept, or None; without its vector, faster, with `vector=False`."""
     def get_concepts(
-        self, ids: Iterable[str], *, vector: bool = False
+        self, ids: Iterable[str], *, vector: bool = True
     ) -> list[StoredConcept | None]:
         """Return several concepts of one state, None for each that isn't there."""
     def contains(self, concept_id: str) -> bool:
@@ -918,8 +924,8 @@ class Transaction:
     id was changed meanwhile, committing raises `ConflictError`: run it again.
     """
 
-    def get_concept(self, concept_id: str, *, vector: bool = False) -> StoredConcept | None:
-        """Return a concept as the transaction would leave it; with its vector only if asked."""
+    def get_concept(self, concept_id: str, *, vector: bool = True) -> StoredConcept | None:
+        """Return a concept as the transaction would leave it."""
     def get_vector(self, concept_id: str) -> NDArray[np.float32] | None:
         """Return a concept's vector as the transaction would leave it."""
     def contains(self, concept_id: str) -> bool:
@@ -1326,13 +1332,14 @@ class GraphStore(Reader):
         """Take the last transaction back by another, durable one; return that one's number.
 
         Needs a retention that keeps the state before. Taking the new transaction back restores what
-        it took back.
+        it took back. Deletions of what had expired are passed over, and nothing that has expired
+        comes back. A handle on a namespace takes back only what was done in it.
 
         Args:
             expected: Only if this is still the last transaction's number.
 
         Raises:
-            ConflictError: Another transaction is the last.
+            NotLastError: Another transaction is the last, or it was made in another namespace.
             BeyondRetentionError: The store does not keep what was before.
         """
     @property
@@ -1391,9 +1398,11 @@ class GraphStore(Reader):
     def backup(self, path: str | os.PathLike[str]) -> int:
         """Make a backup in a new or empty directory while reads and writes go on; return its epoch.
 
-        The backup is a store of its own, durable on return: open it as any other.
+        The backup is a store of its own, durable on return: open it as any other. All of it was
+        compared with its checksums.
 
         Raises:
+            CorruptionError: the store is damaged; there is no backup.
             NotAStoreError: the directory is not empty.
             InvalidArgumentError: the store is in memory; the path is empty or has a NUL.
         """

@@ -4,6 +4,7 @@
 //! as for every state, a concept number is live in one part at most, and so is an association's key.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -114,21 +115,62 @@ impl State {
         build_on_heap(&part, &identity, &self.config, self.analyzer, self.hasher)
     }
 
-    /// The concepts and associations that the newest transaction put, changed or deleted.
-    pub(crate) fn last_changed(&self) -> Result<(Vec<u32>, Vec<EdgeKey>)> {
-        let epoch = self.epoch;
+    /// The newest transaction but for sweeps, which only delete what had expired.
+    ///
+    /// Where the past is not kept that far, what can't be told apart counts as no sweep.
+    pub(crate) fn last_write(&self) -> Result<u64> {
+        let mut epoch = self.epoch;
+        while epoch > self.oldest_epoch() && self.is_sweep(epoch)? {
+            epoch -= 1;
+        }
+        Ok(epoch)
+    }
+
+    fn is_sweep(&self, epoch: u64) -> Result<bool> {
+        let Changed { numbers, keys, has_put } = self.changed(epoch..=epoch)?;
+        if has_put {
+            return Ok(false);
+        }
+        let before = self.as_of(epoch - 1)?;
+        let then = self.history.commit_time(epoch)?;
+        for &number in &numbers {
+            if let Some(place) = before.find_number(number)?
+                && !before.segment(place).row_window(place.row)?.is_expired(then)
+            {
+                return Ok(false);
+            }
+        }
+        for &key in &keys {
+            let went_along = [key.source, key.target].iter().any(|end| numbers.contains(end));
+            if !went_along
+                && let Some(association) = before.association_by_key(key)?
+                && !association.window().is_expired(then)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The concepts and associations that some transactions put, changed or deleted.
+    pub(crate) fn changed(&self, epochs: RangeInclusive<u64>) -> Result<Changed> {
         let (mut numbers, mut keys) = (Vec::new(), Vec::new());
+        let mut has_put = false;
         for part in &self.parts {
             let segment = &part.segment;
-            let mut ended = part.deaths.iter().take_while(|deaths| deaths.lsn >= epoch).peekable();
-            if segment.identity().last_lsn < epoch && ended.peek().is_none() {
+            let identity = segment.identity();
+            let later = part.deaths.iter().take_while(|deaths| deaths.lsn >= *epochs.start());
+            let mut ended = later.filter(|deaths| epochs.contains(&deaths.lsn)).peekable();
+            if identity.last_lsn < *epochs.start() && ended.peek().is_none() {
                 continue;
             }
             let born = |births: &[u64]| -> Vec<u32> {
-                (0..).zip(births).filter(|&(_, &birth)| birth == epoch).map(|(at, _)| at).collect()
+                let born = (0..).zip(births).filter(|(_, birth)| epochs.contains(birth));
+                born.map(|(at, _)| at).collect()
             };
             let mut rows = born(segment.births()?);
             let mut edges = born(segment.edge_births()?);
+            has_put |= !rows.is_empty() || !edges.is_empty();
             for deaths in ended {
                 rows.extend(&deaths.rows);
                 edges.extend(&deaths.edges);
@@ -139,13 +181,18 @@ impl State {
                 let found = edges.into_iter().filter_map(|edge| graph.edge(edge));
                 keys.extend(found.map(EdgeKey::from));
             }
-            let touches = segment.touches()?.iter().map(Touch::decode);
-            numbers.extend(touches.filter(|touch| touch.lsn == epoch).map(|touch| touch.number));
+            for touch in segment.touches()?.iter().map(Touch::decode) {
+                if epochs.contains(&touch.lsn) {
+                    numbers.push(touch.number);
+                    has_put = true;
+                }
+            }
         }
         self.history.for_each_version(
-            |version| version.death == epoch,
-            |file| file.newest_death >= epoch,
+            |version| epochs.contains(&version.birth) || epochs.contains(&version.death),
+            |file| file.newest_death >= *epochs.start() && file.oldest_birth <= *epochs.end(),
             |version| {
+                has_put |= epochs.contains(&version.birth);
                 match version.subject()? {
                     Subject::Concept(number) | Subject::Access(number) => numbers.push(number),
                     Subject::Association(key) => keys.push(key),
@@ -157,8 +204,18 @@ impl State {
         numbers.dedup();
         keys.sort_unstable();
         keys.dedup();
-        Ok((numbers, keys))
+        Ok(Changed { numbers, keys, has_put })
     }
+}
+
+/// What transactions changed.
+pub(crate) struct Changed {
+    /// Of concepts, each once, in order.
+    pub(crate) numbers: Vec<u32>,
+    /// Of associations, each once, in order.
+    pub(crate) keys: Vec<EdgeKey>,
+    /// Whether they did more than delete.
+    has_put: bool,
 }
 
 /// What of a part was visible at an epoch; `None` when nothing was there yet.

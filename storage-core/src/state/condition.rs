@@ -28,7 +28,9 @@ const MAX_DEPTH: usize = 32;
 ///
 /// `a.b` is the attribute `b` of the object `a`; a dot that is part of a name is written `\.`. A missing
 /// attribute reads as null in all but `$exists`. Numbers are compared by value (1 is 1.0), texts by their
-/// code points; `$gt` and its like hold for two numbers or two texts only.
+/// code points; `$gt` and its like hold for two numbers or two texts only. What is said of a value holds
+/// for an array, too, if it holds for one of its elements; `$ne` and `$nin` say the opposite of `$eq` and
+/// `$in`.
 ///
 /// ```
 /// use serde_json::json;
@@ -159,7 +161,8 @@ fn parse_test(operator: &str, value: &Value) -> Result<Test> {
         },
         _ => {
             return refuse(
-                "one of $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $contains, $prefix",
+                "one of $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $contains, $prefix \
+                 ($and, $or and $not go around an attribute's name)",
                 operator,
             );
         }
@@ -207,13 +210,13 @@ impl Test {
     fn holds(&self, found: Option<&Value>) -> bool {
         let value = found.unwrap_or(&Value::Null);
         match self {
-            Self::Equal(wanted) => equal(value, wanted),
-            Self::NotEqual(wanted) => !equal(value, wanted),
-            Self::Ordered { value: bound, orders } => {
+            Self::Equal(wanted) => matches(value, wanted),
+            Self::NotEqual(wanted) => !matches(value, wanted),
+            Self::Ordered { value: bound, orders } => any_of(value, |value| {
                 compare(value, bound).is_some_and(|order| orders.contains(&order))
-            }
-            Self::In(list) => list.iter().any(|wanted| equal(value, wanted)),
-            Self::NotIn(list) => !list.iter().any(|wanted| equal(value, wanted)),
+            }),
+            Self::In(list) => list.iter().any(|wanted| matches(value, wanted)),
+            Self::NotIn(list) => !list.iter().any(|wanted| matches(value, wanted)),
             Self::Exists(exists) => found.is_some() == *exists,
             Self::Contains(wanted) => match (value, wanted) {
                 (Value::Array(elements), _) => elements.iter().any(|own| equal(own, wanted)),
@@ -225,6 +228,16 @@ impl Test {
             }
         }
     }
+}
+
+/// Whether something holds for a value or, if it is an array, for one of its elements.
+fn any_of(value: &Value, holds: impl Fn(&Value) -> bool) -> bool {
+    holds(value) || matches!(value, Value::Array(elements) if elements.iter().any(holds))
+}
+
+/// Whether a value, or one of its elements, is the one that is wanted.
+fn matches(value: &Value, wanted: &Value) -> bool {
+    any_of(value, |value| equal(value, wanted))
 }
 
 /// Whether two values are equal, numbers by their value.
@@ -307,6 +320,9 @@ mod tests {
             json!({"tags": ["pet", 7], "name": {"$prefix": "ca"}}),
             json!({"where.city": "Oslo", "where.a\\.b": 1, "back\\\\slash": 2}),
             json!({"where": {"city": "Oslo", "a.b": 1.0}}),
+            json!({"tags": "pet", "legs": {"$ne": [4]}}),
+            json!({"tags": {"$in": ["wild", 7]}}),
+            json!({"tags": {"$gt": 6, "$lt": "pets"}}),
             json!({"$or": [{"legs": 2}, {"name": "cat"}]}),
             json!({"$and": [{"legs": 4}, {"$not": {"name": "dog"}}], "wild": false}),
         ] {
@@ -321,6 +337,10 @@ mod tests {
             json!({"missing": {"$gte": 0}}),
             json!({"name.first": {"$exists": true}}),
             json!({"tags": {"$contains": "et"}}),
+            json!({"tags": {"$ne": "pet"}}),
+            json!({"tags": {"$nin": ["wild", 7.0]}}),
+            json!({"tags": {"$gt": 7}}),
+            json!({"legs": [4]}),
             json!({"legs": {"$contains": 4}}),
             json!({"where": {"city": "Oslo"}}),
         ] {

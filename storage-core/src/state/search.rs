@@ -96,6 +96,9 @@ const SPARSE: u32 = 8;
 /// Queries that one pass over the vectors serves.
 const BATCH: usize = 32;
 
+/// So many of each leg are fused at least: the order of the best does not depend on how many are asked for.
+const FUSED: usize = 1000;
+
 /// Rank constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009).
 const RRF_CONSTANT: f32 = 60.0;
 
@@ -264,7 +267,7 @@ impl State {
         k: usize,
         filter: &Filter,
     ) -> Result<Vec<HybridHit>> {
-        let depth = k.saturating_mul(4).max(50);
+        let depth = k.max(FUSED);
         let mut fused: HashMap<u32, (Option<Leg>, Option<Leg>)> = HashMap::new();
         if let Some(query) = text {
             let query = TextQuery { limit: depth, filter: filter.clone(), ..query.clone() };

@@ -10,6 +10,8 @@ use super::Shared;
 use super::disk::{Disk, create_directory, header, segment_path};
 use crate::fs::FileSystem;
 use crate::manifest::Manifest;
+use crate::state::Part;
+use crate::tombstones::Tombstones;
 use crate::wal::{Log, log_dir};
 use crate::{Error, Result, history, interrupt, tombstones};
 
@@ -30,10 +32,36 @@ impl Shared {
         super::check_empty(&*disk.fs, target)?;
         let _lease = self.lease(disk)?;
         self.flush_leased(disk)?;
-        let manifest = self.manifest();
+        let (manifest, base) = {
+            let writer = self.writer();
+            let position = writer.position();
+            (position.manifest.clone(), position.base.clone())
+        };
+        check_sound(disk, &manifest, &base)?;
         copy_store(disk, &manifest, target)?;
         Ok(manifest.lsn)
     }
+}
+
+/// Refuses to copy damage: a backup is for the day on which the store is damaged.
+fn check_sound(disk: &Disk, manifest: &Manifest, base: &[Part]) -> Result<()> {
+    for part in base {
+        if let Some(damage) = part.segment.verify_all().into_iter().next() {
+            return Err(damage);
+        }
+        interrupt::check_now()?;
+    }
+    let store = manifest.store_uuid(&disk.dir)?;
+    for entry in &manifest.segments {
+        if let Some(lsn) = entry.tombstones {
+            Tombstones::read(&*disk.fs, &disk.dir, &store, entry.id, lsn)?;
+        }
+    }
+    for entry in &manifest.history {
+        disk.history_file(entry, &store)?.verify()?;
+        interrupt::check()?;
+    }
+    Ok(())
 }
 
 fn copy_store(disk: &Disk, manifest: &Manifest, target: &Path) -> Result<()> {

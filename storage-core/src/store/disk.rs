@@ -157,6 +157,7 @@ impl Disk {
         if !exists {
             check_unused(dir, &names)?;
             if !options.create || options.read_only {
+                interrupted_creation(&*fs, dir)?;
                 return Err(not_found(dir, options));
             }
         }
@@ -257,23 +258,9 @@ impl Disk {
         Ok(())
     }
 
-    /// Removes what a creation that a crash cut short may have left: an empty first log, nothing else.
-    /// Anything more is a store that lost its manifest, and not to be touched.
+    /// Removes what a creation that a crash cut short may have left.
     fn remove_interrupted_creation(&self) -> Result<()> {
-        let lost = |found: String| {
-            Err(Error::corrupt(&self.dir, 0, "a manifest beside the store's other files", found))
-        };
-        let seg = self.dir.join("seg");
-        if let Some(name) = self.fs.list(&seg).map_err(|e| Error::io("list", &seg, e))?.first() {
-            return lost(format!("seg/{name} and no manifest"));
-        }
-        for number in wal::list_logs(&*self.fs, &self.dir)? {
-            let path = wal::log_path(&self.dir, number);
-            let file = self.fs.open(&path, Access::Read);
-            let len = file.and_then(|file| file.len()).map_err(|e| Error::io("read", &path, e))?;
-            if number != 1 || len > wal::EMPTY_LOG_BYTES {
-                return lost(format!("wal/{number} of {len} bytes and no manifest"));
-            }
+        for path in interrupted_creation(&*self.fs, &self.dir)? {
             self.fs.remove(&path).map_err(|e| Error::io("remove", &path, e))?;
         }
         Ok(())
@@ -368,16 +355,23 @@ impl Disk {
     /// Starts over as long as files go that were just named: flushes elsewhere publish newer manifests and
     /// remove what this one's names.
     ///
-    /// Where no newer manifest comes, a file is indeed missing: that is tried a few times only.
+    /// Where no newer manifest comes, a file is indeed missing: that is tried a few times only, and then damage.
     fn while_files_go<T>(&self, load: impl Fn() -> Result<T>) -> Result<T> {
         let mut attempt = 0;
         loop {
             let newest = Manifest::list(&*self.fs, &self.dir)?.first().copied();
             match load() {
-                Err(Error::Io { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound
-                        && attempt + 1 < OPEN_ATTEMPTS =>
+                Err(Error::Io { source, path, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound =>
                 {
+                    if attempt + 1 == OPEN_ATTEMPTS {
+                        return Err(Error::corrupt(
+                            &path,
+                            0,
+                            "a file that the manifest names",
+                            "none",
+                        ));
+                    }
                     sync::sleep(OPEN_PAUSE * attempt);
                     if Manifest::list(&*self.fs, &self.dir)?.first().copied() == newest {
                         attempt += 1;
@@ -576,6 +570,36 @@ fn open_or_create(fs: &dyn FileSystem, path: &Path) -> Result<Box<dyn File>> {
             outcome => return outcome.map_err(|e| Error::io("create", path, e)),
         }
     }
+}
+
+/// What a creation that a crash cut short may have left: an empty first log, nothing else.
+///
+/// Anything more is a store that lost its manifest, and not to be touched.
+fn interrupted_creation(fs: &dyn FileSystem, dir: &Path) -> Result<Vec<PathBuf>> {
+    let lost = |found: String| {
+        Err(Error::corrupt(dir, 0, "a manifest beside the store's other files", found))
+    };
+    let list = |path: &Path| match fs.list(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        names => names.map_err(|e| Error::io("list", path, e)),
+    };
+    if let Some(name) = list(&dir.join("seg"))?.first() {
+        return lost(format!("seg/{name} and no manifest"));
+    }
+    if list(&wal::log_dir(dir))?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut empty = Vec::new();
+    for number in wal::list_logs(fs, dir)? {
+        let path = wal::log_path(dir, number);
+        let file = fs.open(&path, Access::Read);
+        let len = file.and_then(|file| file.len()).map_err(|e| Error::io("read", &path, e))?;
+        if number != 1 || len > wal::EMPTY_LOG_BYTES {
+            return lost(format!("wal/{number} of {len} bytes and no manifest"));
+        }
+        empty.push(path);
+    }
+    Ok(empty)
 }
 
 /// A directory without a manifest may hold an interrupted creation, and nothing else.

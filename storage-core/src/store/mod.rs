@@ -29,6 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::fs::{FileSystem, OsFileSystem};
+use crate::manifest::Manifest;
 use crate::options::{ConfigRequest, Durability, OpenOptions, Retention, StoreConfig};
 use crate::scope::DEFAULT_NAMESPACE;
 use crate::state::State;
@@ -242,11 +243,13 @@ impl GraphStore {
     /// Makes a backup in a new or empty directory, while reads and writes go on; returns the number of
     /// the last transaction in it.
     ///
-    /// The backup is a store of its own, durable on return: open it as any other.
+    /// The backup is a store of its own, durable on return: open it as any other. All of it was compared with
+    /// its checksums.
     ///
     /// # Errors
     /// [`Error::NotAStore`] when the directory is not empty; [`Error::InvalidArgument`] for a store in
-    /// memory, and for a path that is empty or has a NUL; [`Error::ReadOnly`]; [`Error::Locked`] when a
+    /// memory, and for a path that is empty or has a NUL; [`Error::Corrupt`] when the store is damaged, and then
+    /// there is no backup; [`Error::ReadOnly`]; [`Error::Locked`] when a
     /// flush or compaction elsewhere takes longer than the timeout; [`Error::Io`].
     pub fn backup(&self, target: impl AsRef<Path>) -> Result<u64> {
         self.shared.check_usable()?;
@@ -323,14 +326,16 @@ impl GraphStore {
     /// Takes the last transaction back by another one, which survives power loss once this returns;
     /// returns that one's number. Taking this one back restores what it took back.
     ///
-    /// With an `expected` number it is taken back only if that is still the last.
+    /// With an `expected` number it is taken back only if that is still the last. Transactions that only
+    /// delete what has expired, as the background does, are passed over, and nothing that has expired comes
+    /// back. A handle on a namespace takes back only what was done in it; the store's own, whatever was last.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when another transaction is the last; [`Error::BeyondRetention`] when the
-    /// store does not keep what was before; as for all writes.
+    /// [`Error::NotLast`] when another transaction is the last, or it was in another namespace;
+    /// [`Error::BeyondRetention`] when the store does not keep what was before; as for all writes.
     pub fn undo(&self, expected: Option<u64>) -> Result<u64> {
         self.shared.check_usable()?;
-        self.shared.undo(expected)
+        self.shared.undo(self.namespace_name(), expected)
     }
 
     /// Begins a transaction; see [`Transaction`].
@@ -376,7 +381,11 @@ fn check_path(path: &Path) -> Result<()> {
 fn check_empty(fs: &dyn FileSystem, target: &Path) -> Result<()> {
     match fs.list(target) {
         Ok(names) => match names.first() {
-            Some(found) => Err(Error::NotAStore { path: target.to_owned(), found: found.clone() }),
+            Some(first) => {
+                let is_store = names.iter().any(|name| Manifest::generation_of(name).is_some());
+                let found = if is_store { "a store" } else { first }.to_owned();
+                Err(Error::NotAStore { path: target.to_owned(), found })
+            }
             None => Ok(()),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

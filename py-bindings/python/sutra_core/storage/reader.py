@@ -39,7 +39,7 @@ class KnowledgeReader:
 
     def get_concept(self, concept_id: str) -> Concept | None:
         """Return a concept; None if there is none of this id."""
-        stored = self._reader.get_concept(concept_id)
+        stored = self._reader.get_concept(concept_id, vector=False)
         return None if stored is None else Concept.from_stored(stored)
 
     def get_embedding(self, concept_id: str) -> NDArray[np.float32] | None:

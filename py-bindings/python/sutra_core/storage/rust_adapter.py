@@ -6,6 +6,7 @@ Invariant: it holds no knowledge; what a call wrote is what the next one reads.
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -50,9 +51,10 @@ class RustStorageAdapter(KnowledgeReader):
             **options: Further options of `sutra_storage.GraphStore`.
 
         Raises:
+            TypeError: If the path is none.
             SutraError: If the store can't be opened.
         """
-        self._path = str(path)
+        self._path = os.fspath(path)
         self._store = sutra_storage.GraphStore(self._path, vector_dimension, **options)
         super().__init__(self._store)
 
@@ -154,7 +156,7 @@ class AdapterTransaction:
 
     def get_concept(self, concept_id: str) -> Concept | None:
         """Return a concept as the transaction would leave it."""
-        stored = self._transaction.get_concept(concept_id)
+        stored = self._transaction.get_concept(concept_id, vector=False)
         return None if stored is None else Concept.from_stored(stored)
 
     def has_concept(self, concept_id: str) -> bool:
