@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Valgrind,
     /// Checks the models of concurrent code in every interleaving
     Loom,
+    /// Changes the log, the manifest and recovery in hundreds of places, and sees which the tests notice
+    Mutants(MutantsArguments),
     /// Does what the continuous integration does: runs .ci/run
     Ci,
 }
@@ -188,6 +190,17 @@ pub(crate) struct FuzzArguments {
     /// Print the names of the targets and stop
     #[arg(long)]
     pub(crate) list: bool,
+}
+
+/// Arguments of `mutants`.
+#[derive(Debug, Args)]
+pub(crate) struct MutantsArguments {
+    /// Only one part of n, taken evenly: 0/n to n-1/n
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<String>,
+    /// Leave out what an earlier run saw killed at the same place
+    #[arg(long)]
+    pub(crate) iterate: bool,
 }
 
 #[cfg(test)]

@@ -6,15 +6,14 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 
 use crate::cli::{CrashArguments, CrashPart};
-use crate::process;
 use crate::workspace::Workspace;
+use crate::{process, report};
 
 /// Where the report goes, from cargo's target folder.
 const REPORT: &str = "crash/report.txt";
@@ -132,7 +131,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &CrashArguments) -> Result<(
         [] => CrashPart::value_variants(),
         only => only,
     };
-    let mut report = preface(workspace)?;
+    let mut report = report::preface(workspace)?;
     let mut failed = Vec::new();
     for &part in parts {
         let name = part.to_possible_value().expect("no part is hidden").get_name().to_owned();
@@ -188,36 +187,6 @@ fn write_report(workspace: &Workspace, report: &str) -> Result<()> {
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(&path, report))
         .with_context(|| format!("writing {REPORT}"))
-}
-
-/// What was tested, where and when.
-fn preface(workspace: &Workspace) -> Result<String> {
-    let said = |program: &str, arguments: &[&str]| {
-        process::output(process::command(workspace, program).args(arguments))
-            .map(|text| text.trim_end().to_owned())
-    };
-    let mut commit = said("git", &["rev-parse", "HEAD"])?;
-    if !said("git", &["status", "--porcelain", "--untracked-files=no"])?.is_empty() {
-        commit.push_str(", and changes since");
-    }
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let cpu = cpu_model().unwrap_or_else(|| std::env::consts::ARCH.to_owned());
-    Ok(format!(
-        "cargo xtask {}\ncommit   {commit}\ndate     {}\nmachine  {cpu}, {cores} cores, {}\nload     {}\n\
-         compiler {}\n",
-        std::env::args().skip(1).collect::<Vec<_>>().join(" "),
-        said("date", &["-u", "+%Y-%m-%d %H:%M UTC"])?,
-        said("uname", &["-sr"])?,
-        fs::read_to_string("/proc/loadavg")
-            .map_or_else(|_| "unknown".to_owned(), |text| text.trim_end().to_owned()),
-        process::output(Command::new("rustc").arg("--version"))?.trim_end(),
-    ))
-}
-
-fn cpu_model() -> Option<String> {
-    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
 }
 
 #[cfg(test)]

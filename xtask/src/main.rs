@@ -18,10 +18,12 @@ mod demo;
 mod files;
 mod fuzz;
 mod loom;
+mod mutants;
 mod offline;
 mod process;
 mod python;
 mod readme;
+mod report;
 mod setup;
 mod slice;
 mod stamp;
@@ -64,6 +66,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
         Command::Valgrind => valgrind::run(&workspace),
         Command::Loom => loom::run(&workspace),
+        Command::Mutants(arguments) => mutants::run(&workspace, &arguments),
         Command::Asan => asan::run(&workspace),
         Command::Ci => ci::run(&workspace),
     }

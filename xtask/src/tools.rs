@@ -34,6 +34,9 @@ pub(crate) const TARPAULIN: Tool =
 /// Fuzzing by libFuzzer.
 pub(crate) const FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2", features: &[] };
 
+/// Mutation testing.
+pub(crate) const MUTANTS: Tool = Tool { name: "cargo-mutants", version: "27.1.0", features: &[] };
+
 impl Tool {
     /// A command that starts the tool as cargo would, its subcommand's name given.
     ///
