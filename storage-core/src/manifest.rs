@@ -22,8 +22,8 @@ use crate::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"SUTRAMAN";
 const VERSION: u32 = 2;
-/// A body above this size is damage, not a manifest: it stops a wild length from filling memory.
-const MAX_BODY_BYTES: u64 = 1 << 30;
+/// A file above this size is damage, not a manifest: it stops a wild length from filling memory.
+const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// More than any store counts to; what counts on from there needs no check of its own.
 const MOST_COUNTED: u64 = 1 << 62;
@@ -101,10 +101,7 @@ impl Manifest {
         let failed = |e| Error::io("read", &path, e);
         let file = fs.open(&path, Access::Read).map_err(failed)?;
         let len = file.len().map_err(failed)?;
-        if len > MAX_BODY_BYTES {
-            let found = format!("{len} bytes");
-            return Err(Error::corrupt(&path, 16, "a manifest of at most 1 GiB", found));
-        }
+        check_len(&path, len)?;
         let mut bytes = vec![0; len as usize];
         let read = file.read_at(&mut bytes, 0).map_err(failed)?;
         bytes.truncate(read);
@@ -184,6 +181,15 @@ impl Manifest {
     }
 }
 
+/// Refuses a file that is too large to be a manifest.
+fn check_len(path: &Path, len: u64) -> Result<()> {
+    if len > MAX_FILE_BYTES {
+        let found = format!("{len} bytes");
+        return Err(Error::corrupt(path, 16, "a manifest of at most 1 GiB", found));
+    }
+    Ok(())
+}
+
 /// Removes what an interrupted attempt left under a temporary name.
 pub(crate) fn replace_leftover(fs: &dyn FileSystem, path: &Path) -> Result<()> {
     match fs.remove(path) {
@@ -197,7 +203,7 @@ pub(crate) fn replace_leftover(fs: &dyn FileSystem, path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::OsFileSystem;
+    use crate::fs::{Fault, FaultKind, OsFileSystem, SimulatedFileSystem};
 
     fn manifest() -> Manifest {
         Manifest {
@@ -238,5 +244,110 @@ mod tests {
             assert!(Manifest::decode(&path, &damaged, 3).is_err(), "flip at {at}");
             assert!(Manifest::decode(&path, &bytes[..at], 3).is_err(), "cut at {at}");
         }
+    }
+
+    #[test]
+    fn only_files_with_a_manifests_name_are_listed_newest_first() {
+        let fs = SimulatedFileSystem::new();
+        let dir = Path::new("store");
+        fs.create_dir_all(dir).unwrap();
+        for generation in [2, 30, 3] {
+            fs.set_bytes(&Manifest::path(dir, generation), Vec::new());
+        }
+        for stranger in [
+            "MANIFEST-4",
+            "MANIFEST-000000000000000000005",
+            "MANIFEST-0000000000000000000x",
+            "MANIFEST-99999999999999999999",
+            "manifest-00000000000000000006",
+            "manifest-00000000000000000007.tmp",
+        ] {
+            fs.set_bytes(&dir.join(stranger), Vec::new());
+        }
+        assert_eq!(Manifest::list(&fs, dir).unwrap(), [30, 3, 2]);
+    }
+
+    #[test]
+    fn a_manifest_of_another_generation_or_with_impossible_counters_is_refused() {
+        let fs = SimulatedFileSystem::new();
+        let dir = Path::new("store");
+        fs.create_dir_all(dir).unwrap();
+        let published = |manifest: &Manifest| {
+            manifest.publish(&fs, dir).unwrap();
+            Manifest::read(&fs, dir, 3)
+        };
+        let counters: [fn(&mut Manifest) -> &mut u64; 4] = [
+            |manifest| &mut manifest.lsn,
+            |manifest| &mut manifest.log,
+            |manifest| &mut manifest.next_segment,
+            |manifest| &mut manifest.history_start.lsn,
+        ];
+        for counter in counters {
+            let mut manifest = manifest();
+            *counter(&mut manifest) = 1 << 62;
+            assert_eq!(published(&manifest).unwrap(), manifest);
+            for wrong in [(1 << 62) + 1, u64::MAX] {
+                *counter(&mut manifest) = wrong;
+                let read = published(&manifest);
+                assert!(matches!(read, Err(Error::Corrupt { offset: 32, .. })), "{read:?}");
+            }
+        }
+        let bytes = fs.view(&Manifest::path(dir, 3)).unwrap().to_vec();
+        fs.set_bytes(&Manifest::path(dir, 4), bytes);
+        let read = Manifest::read(&fs, dir, 4);
+        assert!(matches!(read, Err(Error::Corrupt { offset: 32, .. })), "{read:?}");
+    }
+
+    #[test]
+    fn a_manifest_of_another_version_is_told_from_damage() {
+        let fs = SimulatedFileSystem::new();
+        let dir = Path::new("store");
+        fs.create_dir_all(dir).unwrap();
+        manifest().publish(&fs, dir).unwrap();
+        let path = Manifest::path(dir, 3);
+        let mut bytes = fs.view(&path).unwrap().to_vec();
+        bytes[8] = 9;
+        let crc = crc32c::crc32c(&bytes[..28]);
+        bytes[28..32].copy_from_slice(&crc.to_le_bytes());
+        let decoded = Manifest::decode(&path, &bytes, 3);
+        assert!(matches!(decoded, Err(Error::Version { found: 9, .. })), "{decoded:?}");
+    }
+
+    #[test]
+    fn a_file_of_more_than_a_gibibyte_is_no_manifest() {
+        check_len(Path::new("manifest"), 1 << 30).unwrap();
+        let checked = check_len(Path::new("manifest"), (1 << 30) + 1);
+        assert!(matches!(checked, Err(Error::Corrupt { .. })), "{checked:?}");
+        // Such a file has no blocks: it would take memory, not the disk's room.
+        let dir = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(Manifest::path(dir.path(), 3)).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let read = Manifest::read(&OsFileSystem, dir.path(), 3);
+        assert!(matches!(read, Err(Error::Corrupt { offset: 16, .. })), "{read:?}");
+    }
+
+    #[test]
+    fn the_stores_uuid_is_read_as_hexadecimal_digits() {
+        let path = Path::new("manifest");
+        assert_eq!(manifest().store_uuid(path).unwrap(), 77_u128.to_be_bytes());
+        let odd = Manifest { store: "no digits".into(), ..manifest() };
+        assert!(matches!(odd.store_uuid(path), Err(Error::Corrupt { offset: 32, .. })));
+    }
+
+    #[test]
+    fn what_an_interrupted_attempt_left_is_replaced_or_the_failure_told() {
+        let fs = SimulatedFileSystem::new();
+        let dir = Path::new("store");
+        fs.create_dir_all(dir).unwrap();
+        let temporary = dir.join("manifest-00000000000000000003.tmp");
+        fs.set_bytes(&temporary, vec![1; 5000]);
+        let operation = fs.operations();
+        fs.inject(Fault { operation, kind: FaultKind::Io, for_good: false });
+        let failed = manifest().publish(&fs, dir);
+        assert!(matches!(failed, Err(Error::Io { action: "remove", .. })), "{failed:?}");
+        assert!(Manifest::list(&fs, dir).unwrap().is_empty());
+        manifest().publish(&fs, dir).unwrap();
+        assert_eq!(Manifest::read(&fs, dir, 3).unwrap(), manifest());
+        assert!(!fs.paths().contains(&temporary));
     }
 }

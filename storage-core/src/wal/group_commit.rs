@@ -3,7 +3,6 @@
 //! Invariant: `synced` names only transactions whose frames were in the file before a sync of it
 //! began that succeeded; after a sync that failed there is no other.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use crate::{Error, Result};
 const MAX_GATHER: Duration = Duration::from_millis(2);
 
 /// What makes one log durable, for all threads of the process; syncs without the store's write lock.
+#[derive(Debug)]
 pub(crate) struct GroupCommit {
     file: Arc<dyn File>,
     path: PathBuf,
@@ -31,7 +31,7 @@ pub(crate) struct GroupCommit {
     joined: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     /// Whether a leader gathers or syncs.
     led: bool,
@@ -42,6 +42,16 @@ struct State {
     last_members: usize,
     last_took: Duration,
     failed: Option<String>,
+}
+
+impl State {
+    /// How long a leader waits for others at most: not at all where the last group had no more than one.
+    fn gather_limit(&self) -> Duration {
+        match self.last_members {
+            0 | 1 => Duration::ZERO,
+            _ => (self.last_took / 2).min(MAX_GATHER),
+        }
+    }
 }
 
 /// What a successful [`GroupCommit::sync`] found.
@@ -117,7 +127,8 @@ impl GroupCommit {
 
     fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Result<Synced> {
         state.led = true;
-        state = self.gather(state);
+        let limit = state.gather_limit();
+        state = self.gather(state, limit);
         state.group += 1;
         state.last_members = std::mem::take(&mut state.members);
         drop(state);
@@ -145,31 +156,22 @@ impl GroupCommit {
         }
     }
 
-    /// Waits for as many members as the last group had, if it had several.
-    fn gather<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        if state.last_members > 1 {
-            let limit = (state.last_took / 2).min(MAX_GATHER);
-            let started = Instant::now();
-            while state.members < state.last_members {
-                let Some(left) = limit.checked_sub(started.elapsed()) else { break };
-                state = sync::wait_timeout(&self.joined, &self.state, state, left);
-            }
+    /// Waits until there are as many members as the last group had, for at most `limit`.
+    fn gather<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        limit: Duration,
+    ) -> MutexGuard<'a, State> {
+        let started = Instant::now();
+        while state.members < state.last_members {
+            let Some(left) = limit.checked_sub(started.elapsed()) else { break };
+            state = sync::wait_timeout(&self.joined, &self.state, state, left);
         }
         state
     }
 
     fn poisoned(&self, reason: &str) -> Error {
         Error::Poisoned { path: self.store.clone(), reason: reason.to_owned() }
-    }
-}
-
-impl fmt::Debug for GroupCommit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupCommit")
-            .field("path", &self.path)
-            .field("appended", &self.appended)
-            .field("synced", &self.synced)
-            .finish_non_exhaustive()
     }
 }
 
@@ -256,6 +258,36 @@ mod tests {
         let syncs = file.syncs.load(Ordering::SeqCst) as u64;
         assert!((1..commits).contains(&syncs), "{syncs} syncs for {commits} commits");
         assert_eq!(sync::lock(&group.state).members, 0);
+    }
+
+    #[test]
+    fn a_leader_waits_for_as_many_as_the_last_group_had() {
+        let (_, group) = group();
+        group.note_appended(1);
+        let mut state = sync::lock(&group.state);
+        (state.led, state.members, state.last_members) = (true, 1, 2);
+        let hour = Duration::from_hours(1);
+        thread::scope(|scope| {
+            scope.spawn(|| group.sync(1).expect("no sync fails"));
+            let state = group.gather(state, hour);
+            assert_eq!(state.members, 2);
+            // Nobody else comes, and nobody else is waited for.
+            let mut state = group.gather(state, hour);
+            (state.led, state.members) = (false, state.members - 1);
+            drop(state);
+            group.ended.notify_all();
+        });
+        assert_eq!(sync::lock(&group.state).members, 0);
+    }
+
+    #[test]
+    fn a_leader_waits_half_as_long_as_a_sync_takes_where_it_had_company() {
+        let limit = |last_members, took_us| {
+            let last_took = Duration::from_micros(took_us);
+            State { last_members, last_took, ..State::default() }.gather_limit().as_micros()
+        };
+        assert_eq!([limit(0, 1000), limit(1, 1000), limit(2, 1000)], [0, 0, 500]);
+        assert_eq!([limit(8, 3000), limit(8, 9000)], [1500, 2000]);
     }
 
     #[test]

@@ -163,4 +163,42 @@ mod tests {
         let error = LogHeader::decode(&bytes, Path::new("log")).expect_err("version 2");
         assert!(matches!(error, Error::Version { found: 2, supported: 1, .. }), "{error}");
     }
+
+    /// The header with some of its bytes set to a number, behind a right checksum.
+    fn decode_with(at: usize, number: u64, len: usize) -> Result<LogHeader> {
+        let mut bytes = header().encode();
+        bytes[at..at + len].copy_from_slice(&number.to_le_bytes()[..len]);
+        let crc = crc32c::crc32c(&bytes[..CHECKED_BYTES]);
+        bytes[64..68].copy_from_slice(&crc.to_le_bytes());
+        LogHeader::decode(&bytes, Path::new("log"))
+    }
+
+    #[test]
+    fn impossible_counters_are_refused_in_spite_of_their_checksum() {
+        let corrupt =
+            |result: &Result<LogHeader>| matches!(result, Err(Error::Corrupt { offset: 48, .. }));
+        let (start, cut) = (48, 56);
+        for (at, sound) in [(start, 1), (start, 9), (cut, 4), (cut, MOST_COUNTED)] {
+            decode_with(at, sound, 8).expect("possible");
+        }
+        for (at, wrong) in [
+            (start, 0),
+            (start, 10),
+            (start, u64::MAX),
+            (cut, 3),
+            (cut, MOST_COUNTED + 1),
+            (cut, u64::MAX),
+        ] {
+            let result = decode_with(at, wrong, 8);
+            assert!(corrupt(&result), "{wrong} at {at}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_features_and_what_is_not_zero_are_refused() {
+        for (at, bit) in [(12, 1), (15, 128), (68, 1), (71, 128)] {
+            let result = decode_with(at, bit, 1);
+            assert!(matches!(result, Err(Error::Corrupt { offset: 12, .. })), "{result:?}");
+        }
+    }
 }

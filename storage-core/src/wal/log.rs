@@ -21,7 +21,7 @@ const MAX_PREALLOCATED_FRAME_BYTES: u64 = 64 << 10;
 /// How far zeros are written ahead.
 const PREALLOCATION_BYTES: u64 = 1 << 20;
 
-/// The encoding buffer is kept for the next frame unless it is larger than this.
+/// How much of the encoding buffer is kept for the next frame.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
 
 /// A transaction, as read from the log.
@@ -88,6 +88,7 @@ pub(crate) struct Log {
     /// even where zeros come first: a frame appended before them could bring them back to life.
     used_until: u64,
     window: Window,
+    /// Where a frame is encoded; empty between frames.
     buffer: Vec<u8>,
 }
 
@@ -381,14 +382,12 @@ impl Log {
         };
         // Zeros change nothing that the log says, so a failure here leaves the handle usable.
         self.preallocate(header.frame_bytes()).map_err(|error| self.write_failed(error))?;
-        self.buffer.clear();
         self.buffer.extend_from_slice(&header.encode(self.header.salt, self.position));
         self.buffer.extend_from_slice(payload);
         self.buffer.resize(header.frame_bytes() as usize, 0);
         let written = self.file.write_all_at(&self.buffer, self.position);
-        if self.buffer.capacity() > KEPT_BUFFER_BYTES {
-            self.buffer = Vec::new();
-        }
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BUFFER_BYTES);
         if let Err(error) = written
             && !self.is_in_file(&header)
         {
@@ -482,3 +481,22 @@ pub(super) fn check_size(bytes: u64) -> Result<()> {
 
 const _: () = assert!(HEADER_BYTES.is_multiple_of(frame::FRAME_ALIGNMENT));
 const _: () = assert!(FRAME_HEADER_BYTES.is_multiple_of(frame::FRAME_ALIGNMENT));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::SimulatedFileSystem;
+
+    #[test]
+    fn the_buffer_of_a_large_frame_is_given_back_and_that_of_a_small_one_kept() {
+        let fs = SimulatedFileSystem::new();
+        fs.create_dir_all(&log_dir(Path::new(""))).expect("created");
+        let header =
+            LogHeader { store_uuid: [0; 16], number: 1, salt: 5, start_lsn: 1, cut_lsn: 0 };
+        let mut log = Log::create(&fs, Path::new(""), header).expect("created");
+        log.append(1, &[1; 5000]).expect("appended");
+        assert!((5000..10_000).contains(&log.buffer.capacity()));
+        log.append(2, &vec![1; 3 << 20]).expect("appended");
+        assert_eq!((log.buffer.len(), log.buffer.capacity()), (0, 1 << 20));
+    }
+}

@@ -34,11 +34,9 @@ impl Window {
 
     /// Gives back the memory that a large frame took.
     pub(super) fn shrink(&mut self) {
-        if self.bytes.len() > READ_BYTES {
-            self.bytes.truncate(READ_BYTES);
-            self.bytes.shrink_to_fit();
-            self.filled = self.filled.min(READ_BYTES);
-        }
+        self.bytes.truncate(READ_BYTES);
+        self.bytes.shrink_to(READ_BYTES);
+        self.filled = self.filled.min(READ_BYTES);
     }
 
     fn holds(&self, offset: u64, len: usize) -> bool {
@@ -50,9 +48,7 @@ impl Window {
         if !self.holds(offset, len) {
             let wanted = len.max(self.next_read);
             self.next_read = (self.next_read * 4).clamp(FIRST_READ_BYTES, READ_BYTES);
-            if self.bytes.len() < wanted {
-                self.bytes.resize(wanted, 0);
-            }
+            self.bytes.resize(wanted.max(self.bytes.len()), 0);
             self.filled = 0;
             self.filled = file.read_at(&mut self.bytes[..wanted], offset)?;
             self.offset = offset;
@@ -92,11 +88,10 @@ pub(super) fn read_frame<'a>(
         return Ok(Read::Bad("a frame that the end of the file cuts off"));
     }
     let bytes = window.get(file, offset, header.frame_bytes() as usize)?;
-    if bytes.len() < len {
-        return Ok(Read::Bad("a frame that the end of the file cuts off"));
-    }
     // The padding may be missing at the end of the file, but not be anything else than zeros.
-    let (frame, padding) = bytes.split_at(len);
+    let Some((frame, padding)) = bytes.split_at_checked(len) else {
+        return Ok(Read::Bad("a frame that the end of the file cuts off"));
+    };
     let payload = &frame[FRAME_HEADER_BYTES..];
     if crc32c::crc32c(payload) != header.payload_crc {
         return Ok(Read::Bad("a payload that fails its checksum"));
@@ -182,6 +177,33 @@ mod tests {
         let read = read_frame(&mut window, &*file, 5, 0).expect("readable");
         assert!(matches!(read, Read::Bad(_)), "{read:?}");
         assert!(window.bytes.len() <= FIRST_READ_BYTES);
+    }
+
+    #[test]
+    fn a_large_frame_leaves_no_large_buffer_and_what_is_kept_is_right() {
+        let fs = SimulatedFileSystem::new();
+        let file = fs.create_new(Path::new("log")).expect("created");
+        let bytes: Vec<u8> = (0..3 * READ_BYTES).map(|at| (at % 251) as u8).collect();
+        file.write_all_at(&bytes, 0).expect("written");
+        let mut window = Window::default();
+        assert_eq!(
+            window.get(&*file, 8, 2 * READ_BYTES).expect("read"),
+            &bytes[8..][..2 * READ_BYTES]
+        );
+        window.shrink();
+        assert!(window.bytes.capacity() <= READ_BYTES);
+        for at in [8, READ_BYTES - 92, READ_BYTES - 91, 2 * READ_BYTES] {
+            assert_eq!(window.get(&*file, at as u64, 100).expect("read"), &bytes[at..at + 100]);
+        }
+    }
+
+    #[test]
+    fn stretches_are_zero_only_if_all_their_bytes_are() {
+        assert!(is_zero(&[]) && is_zero(&[0; 300]));
+        for bytes in [[1, 1], [0, 1], [1, 0], [1, 2]] {
+            assert!(!is_zero(&bytes), "{bytes:?}");
+            assert!(!is_zero(&[&[0; 200][..], &bytes].concat()), "{bytes:?}");
+        }
     }
 
     #[test]

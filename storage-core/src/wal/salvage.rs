@@ -5,15 +5,12 @@
 
 use std::path::Path;
 
-use super::frame::{FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FrameHeader, Kind, frame_bytes};
+use super::frame::{FRAME_HEADER_BYTES, FrameHeader, Kind};
 use super::header::{HEADER_BYTES, LogHeader};
-use super::log_path;
+use super::{log_path, reader};
 use crate::fs::{FileSystem, TolerantFile};
 use crate::segment::read_u32;
 use crate::{Error, Result, mend};
-
-/// What is read at once in looking for frames.
-const READ_BYTES: usize = 256 << 10;
 
 /// What a damaged log still says.
 #[derive(Debug)]
@@ -48,7 +45,7 @@ pub(crate) fn salvage(
         end: None,
     };
     let mut at = HEADER_BYTES as u64;
-    while at < file.byte_len() {
+    loop {
         match frame_at(&file, header.salt, at) {
             Found::Sound(found, payload, flaw) => {
                 if let Some(flaw) = flaw {
@@ -70,18 +67,20 @@ pub(crate) fn salvage(
                 at += found.frame_bytes();
             }
             Found::Nothing => {
-                let (next, used_until) = next_frame(&file, header.salt, at);
-                let place = file.path();
-                if let Some(next) = next {
+                // Any header is asked for: none says less than that transaction 0 was durable.
+                let rest = reader::search(&file, header.salt, at, 0);
+                let rest = rest.map_err(|error| Error::io("read", file.path(), error))?;
+                if let Some(next) = rest.proof {
                     let found = format!("{} bytes that are none", next - at);
-                    note(Error::corrupt(place, at, "a frame", found));
+                    note(Error::corrupt(file.path(), at, "a frame", found));
                     at = next;
                     continue;
                 }
-                if used_until > at {
-                    let found = format!("{} bytes that are none, the last", used_until - at);
-                    note(Error::corrupt(place, at, "a frame", found));
-                    log.end = Some((at, used_until - at));
+                let len = rest.used_until - at;
+                if len > 0 {
+                    let found = format!("{len} bytes that are none, the last");
+                    note(Error::corrupt(file.path(), at, "a frame", found));
+                    log.end = Some((at, len));
                 }
                 break;
             }
@@ -119,9 +118,13 @@ fn read_header(file: &TolerantFile, note: &mut dyn FnMut(Error)) -> Result<Optio
             note(error);
             Ok(Some(header))
         }
-        // Frames follow only a header that was synced.
-        Err(_) if next_used(file, HEADER_BYTES as u64) == HEADER_BYTES as u64 => Ok(None),
-        Err(_) => Err(error),
+        Err(_) => {
+            // Frames follow only a header that was synced.
+            let behind = HEADER_BYTES as u64;
+            let rest = reader::search(file, 0, behind, u64::MAX);
+            let rest = rest.map_err(|error| Error::io("read", path, error))?;
+            if rest.used_until == behind { Ok(None) } else { Err(error) }
+        }
     }
 }
 
@@ -138,16 +141,13 @@ fn frame_at(file: &TolerantFile, salt: u64, at: u64) -> Found {
     if let Some(header) = FrameHeader::decode(&bytes, salt, at) {
         return match payload_of(file, &header, at) {
             Some(payload) => {
-                let padding = at + (FRAME_HEADER_BYTES + payload.len()) as u64;
-                let len = (frame_bytes(payload.len() as u64) - (padding - at)) as usize;
-                let clean = file.bytes(padding, len).iter().all(|&byte| byte == 0);
+                let len = FRAME_HEADER_BYTES + payload.len();
+                let padding = file.bytes(at + len as u64, header.frame_bytes() as usize - len);
+                let clean = padding.iter().all(|&byte| byte == 0);
                 Found::Sound(header, payload, (!clean).then_some("padding that is not zero"))
             }
             None => Found::BadPayload(header),
         };
-    }
-    if bytes.iter().all(|&byte| byte == 0) {
-        return Found::Nothing;
     }
     // One flipped bit in a header: what it then says of its payload has to be true.
     for bit in 0..bytes.len() * 8 {
@@ -167,42 +167,4 @@ fn payload_of(file: &TolerantFile, header: &FrameHeader, at: u64) -> Option<Vec<
     let sound = payload.len() == header.payload_bytes as usize
         && crc32c::crc32c(&payload) == header.payload_crc;
     sound.then_some(payload)
-}
-
-/// Where the next frame header after a place is, and where the bytes end that are not zero.
-fn next_frame(file: &TolerantFile, salt: u64, after: u64) -> (Option<u64>, u64) {
-    let mut used_until = after;
-    let mut start = after;
-    loop {
-        let bytes = file.bytes(start, READ_BYTES);
-        if let Some(last) = bytes.iter().rposition(|&byte| byte != 0) {
-            used_until = used_until.max(start + last as u64 + 1);
-        }
-        let places = bytes.len().saturating_sub(FRAME_HEADER_BYTES - 1).div_ceil(FRAME_ALIGNMENT);
-        for at in (0..places).map(|index| index * FRAME_ALIGNMENT) {
-            let place = start + at as u64;
-            if place > after && FrameHeader::decode(&bytes[at..], salt, place).is_some() {
-                return (Some(place), used_until);
-            }
-        }
-        if bytes.len() < READ_BYTES {
-            return (None, used_until);
-        }
-        start += (places * FRAME_ALIGNMENT) as u64;
-    }
-}
-
-/// Where the bytes end that are not zero.
-fn next_used(file: &TolerantFile, from: u64) -> u64 {
-    let (mut used_until, mut start) = (from, from);
-    loop {
-        let bytes = file.bytes(start, READ_BYTES);
-        if let Some(last) = bytes.iter().rposition(|&byte| byte != 0) {
-            used_until = start + last as u64 + 1;
-        }
-        if bytes.len() < READ_BYTES {
-            return used_until;
-        }
-        start += bytes.len() as u64;
-    }
 }

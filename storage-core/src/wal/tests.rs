@@ -1,6 +1,7 @@
 //! The log as its callers use it, on a simulated file system.
 
 mod damage;
+mod salvaged;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -170,6 +171,29 @@ fn zeros_are_written_ahead_of_small_frames_only() {
     assert_eq!(len(&fs) as u64, log.bytes());
     log.append(4, &payload(1)).expect("appended");
     assert_eq!(len(&fs), 3 << 20);
+
+    // A frame of 64 KiB is the largest that is small.
+    let (fs, mut log) = new_log();
+    log.append(1, &payload((64 << 10) - 32)).expect("appended");
+    assert_eq!(len(&fs), 1 << 20);
+    let (fs, mut log) = new_log();
+    log.append(1, &payload((64 << 10) - 31)).expect("appended");
+    assert_eq!(len(&fs), 72 + (64 << 10) + 8);
+}
+
+#[test]
+fn a_long_log_is_followed_in_few_reads() {
+    let (fs, mut log) = new_log();
+    for lsn in 1..=4000 {
+        log.append(lsn, &payload(468)).expect("appended");
+    }
+    let mut reopened = open(&fs);
+    let before = fs.operations();
+    let (frames, _) = follow(&mut reopened).expect("sound");
+    assert_eq!(frames.len(), 4000);
+    // 2 MB in reads of 256 KiB, after a few smaller ones; before each, the file's length is asked for.
+    let operations = fs.operations() - before;
+    assert!(operations <= 24, "{operations} operations");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn is_corrupt<T: std::fmt::Debug>(result: &Result<T>) -> bool {
 
 /// The bytes of a log with these payloads, up to the end of the last frame, and where each frame
 /// ends.
-fn log_of(payloads: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
+pub(super) fn log_of(payloads: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
     let (fs, mut log) = new_log();
     let ends = payloads.iter().zip(1..).map(|(payload, lsn)| {
         log.append(lsn, payload).expect("appended");
@@ -30,13 +30,13 @@ fn log_of(payloads: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
     (bytes, ends)
 }
 
-fn small_payloads() -> Vec<Vec<u8>> {
+pub(super) fn small_payloads() -> Vec<Vec<u8>> {
     [40, 3, 0, 700, 1300, 16].map(payload).to_vec()
 }
 
 /// The log of [`small_payloads`], synced; a marker; two more transactions. Returns its bytes, and
 /// where the synced part and the marker end.
-fn half_synced() -> (Vec<u8>, usize, usize) {
+pub(super) fn half_synced() -> (Vec<u8>, usize, usize) {
     let (fs, mut log) = new_log();
     for payload in small_payloads() {
         commit(&mut log, &payload);
@@ -207,6 +207,26 @@ fn checked_frames_out_of_order_are_corruption() {
         .expect("sound")
         .expect("the header is there");
     assert_eq!((frames.len(), end), (1, End::Clean));
+}
+
+#[test]
+fn a_seal_names_a_later_log_or_is_corruption() {
+    let seal = |payload: &[u8]| {
+        let header = FrameHeader {
+            payload_bytes: payload.len() as u32,
+            payload_crc: crc32c::crc32c(payload),
+            lsn: 0,
+            synced_lsn: 0,
+            kind: Kind::Sealed,
+        };
+        read(&[&FIRST.encode()[..], &header.encode(FIRST.salt, 72), payload].concat())
+    };
+    let (frames, end) = seal(&2_u64.to_le_bytes()).expect("sound").expect("finished");
+    assert_eq!((frames.len(), end), (0, End::Sealed { next: 2 }));
+    for payload in [&1_u64.to_le_bytes()[..], &0_u64.to_le_bytes(), &[2, 0, 0, 0], &[]] {
+        let result = seal(payload);
+        assert!(matches!(result, Err(Error::Corrupt { offset: 72, .. })), "{result:?}");
+    }
 }
 
 #[test]
