@@ -136,13 +136,13 @@ impl Disk {
 
     /// Starts a new log with the transactions since the manifest, and seals the torn one before it.
     pub(super) fn recover(&self, position: &mut Position, state: &State) -> Result<()> {
-        // The manifest on disk may be newer than this handle's; its log may not be needed any more.
-        let generation = Manifest::list(&*self.fs, &self.dir)?.first().copied();
-        let manifest = match generation {
-            Some(newest) if newest != position.manifest.generation => {
-                Manifest::read(&*self.fs, &self.dir, newest)?
-            }
-            _ => position.manifest.clone(),
+        // The manifest on disk may be newer than this handle's, whose log may not be needed any more; or it
+        // is damaged, and opening fell back from it.
+        let generations = Manifest::list(&*self.fs, &self.dir)?;
+        let newest = generations.first().map(|&at| Manifest::read(&*self.fs, &self.dir, at));
+        let manifest = match newest {
+            Some(Err(Error::Corrupt { .. })) | None => position.manifest.clone(),
+            Some(newest) => newest?,
         };
         let start_lsn = manifest.lsn + 1;
         let logs = wal::list_logs(&*self.fs, &self.dir)?;

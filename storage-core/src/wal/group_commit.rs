@@ -296,6 +296,7 @@ mod tests {
         group.note_appended(3);
         assert_eq!(group.sync(2).expect("works"), Synced { lsn: 3, led: true });
         assert_eq!(group.sync(3).expect("works"), Synced { lsn: 3, led: false });
+        assert_eq!(sync::lock(&group.state).members, 0);
         assert_eq!(file.syncs.load(Ordering::SeqCst), 1);
     }
 
