@@ -34,7 +34,7 @@ struct Tier {
     passed_over: &'static [&'static str],
 }
 
-const TIERS: [Tier; 2] = [
+const TIERS: [Tier; 3] = [
     Tier {
         targets: &["--lib"],
         // One test takes as long as all others.
@@ -42,16 +42,19 @@ const TIERS: [Tier; 2] = [
         passed_over: &["storage-core/src/store/recovery.rs"],
     },
     Tier {
+        targets: &["--test=recovery", "--test=handles", "--test=store"],
+        tests: &[],
+        passed_over: &[],
+    },
+    Tier {
         targets: &[
             "--lib",
-            "--test=damage",
             "--test=golden",
-            "--test=handles",
+            "--test=history",
             "--test=interleavings",
             "--test=io_failure",
             "--test=power_loss",
             "--test=repair",
-            "--test=store",
         ],
         tests: &[],
         passed_over: &[],
@@ -62,7 +65,7 @@ const TIERS: [Tier; 2] = [
 const VARIABLES: [(&str, &str); 4] = [
     ("SUTRA_CRASH_COUNT", "40"),
     ("SUTRA_TURNS_COUNT", "40"),
-    ("SUTRA_IO_STEP", "7"),
+    ("SUTRA_IO_STEP", "31"),
     ("PROPTEST_MAX_SHRINK_ITERS", "0"),
 ];
 
