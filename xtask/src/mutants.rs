@@ -101,8 +101,9 @@ impl Outcomes {
             ("unviable.txt", &self.unviable),
             ("missed.txt", &self.missed),
         ] {
-            let lines: String = mutants.iter().map(|mutant| format!("{mutant}\n")).collect();
-            fs::write(folder.join(name), lines).with_context(|| format!("writing {name}"))?;
+            let lines: Vec<&str> = mutants.iter().map(String::as_str).collect();
+            fs::write(folder.join(name), lines.join("\n"))
+                .with_context(|| format!("writing {name}"))?;
         }
         Ok(())
     }

@@ -113,19 +113,15 @@ fn read_header(file: &TolerantFile, note: &mut dyn FnMut(Error)) -> Result<Optio
         mended[64..68].copy_from_slice(&crc.to_le_bytes());
         mended[68..].fill(0);
     }
-    match LogHeader::decode(&mended, path) {
-        Ok(header) => {
-            note(error);
-            Ok(Some(header))
-        }
-        Err(_) => {
-            // Frames follow only a header that was synced.
-            let behind = HEADER_BYTES as u64;
-            let rest = reader::search(file, 0, behind, u64::MAX);
-            let rest = rest.map_err(|error| Error::io("read", path, error))?;
-            if rest.used_until == behind { Ok(None) } else { Err(error) }
-        }
+    if let Ok(header) = LogHeader::decode(&mended, path) {
+        note(error);
+        return Ok(Some(header));
     }
+    // Frames follow only a header that was synced.
+    let behind = HEADER_BYTES as u64;
+    let rest = reader::search(file, 0, behind, u64::MAX);
+    let rest = rest.map_err(|error| Error::io("read", path, error))?;
+    if rest.used_until == behind { Ok(None) } else { Err(error) }
 }
 
 enum Found {
