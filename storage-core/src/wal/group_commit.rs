@@ -267,16 +267,18 @@ mod tests {
         let mut state = sync::lock(&group.state);
         (state.led, state.members, state.last_members) = (true, 1, 2);
         let hour = Duration::from_hours(1);
-        thread::scope(|scope| {
+        let met = thread::scope(|scope| {
             scope.spawn(|| group.sync(1).expect("no sync fails"));
             let state = group.gather(state, hour);
-            assert_eq!(state.members, 2);
+            let met = state.members;
             // Nobody else comes, and nobody else is waited for.
             let mut state = group.gather(state, hour);
             (state.led, state.members) = (false, state.members - 1);
             drop(state);
             group.ended.notify_all();
+            met
         });
+        assert_eq!(met, 2);
         assert_eq!(sync::lock(&group.state).members, 0);
     }
 
