@@ -186,6 +186,23 @@ fn transactions_missing_between_two_logs_are_damage() {
 }
 
 #[test]
+fn transactions_that_go_missing_while_the_store_is_open_are_damage() {
+    let (mut files, after_first, unsealed) = in_two_logs();
+    files.insert(log_path(1), unsealed);
+    let fs = of_files(&files);
+    let store = open(&fs);
+    tear(&fs, &store);
+    fs.set_bytes(&log_path(1), after_first);
+    let refused = store.put_concept(Concept::new("d", "not to be recovered to")).unwrap_err();
+    assert!(
+        matches!(&refused, Error::Corrupt { expected, found, .. }
+            if expected == "transactions up to 3 in the logs" && found == "up to 1"),
+        "{refused}"
+    );
+    assert_eq!(ids(&store), ["a", "b", "c"]);
+}
+
+#[test]
 fn a_log_that_a_failed_rotation_left_is_not_gone_on_in() {
     let fs = SimulatedFileSystem::new();
     let store = open(&fs);
