@@ -79,7 +79,9 @@ fn transactions_of_all_sizes_are_read_as_written() {
         expected.push((index as u64 + 1, payload(size)));
     }
     let mut reopened = open(&fs);
+    assert!(!reopened.is_at_clean_end(), "it has not looked yet");
     assert_eq!(follow(&mut reopened).expect("sound"), (expected.clone(), End::Clean));
+    assert!(reopened.is_at_clean_end());
     assert_eq!(reopened.bytes(), log.bytes());
     assert_eq!((reopened.newest_lsn(), reopened.header()), (13, &FIRST));
 
@@ -290,7 +292,7 @@ fn short_write_is_a_torn_tail_that_a_seal_replaces() {
     log.append(3, &payload(100_000)).expect_err("short");
     let (_, end) = follow(&mut log).expect("not corrupt");
     let torn = End::Torn { offset: log.bytes(), discarded_bytes: 50_016 };
-    assert_eq!(end, torn);
+    assert_eq!((end, log.is_at_clean_end()), (torn, false));
     let (frames, end) = follow(&mut reader).expect("not corrupt");
     assert_eq!((frames.len(), end), (2, torn));
     assert!(end_of_first < reader.bytes());
