@@ -93,8 +93,7 @@ const CLASSES: [Class; 24] = [
         attributes: &["last"],
         ..class(
             "NotLastError",
-            "What was to be undone is not the last transaction, which is `last`, or was in another \
-             namespace.",
+            "Only the last transaction, `last`, can be undone, and by a handle of its namespace.",
         )
     },
     Class {

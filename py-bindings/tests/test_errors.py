@@ -127,7 +127,7 @@ def test_a_missing_store_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(sutra_storage.NotAStoreError, match="not a store") as caught:
+    with pytest.raises(sutra_storage.NotAStoreError, match=r"has thesis\.txt in it") as caught:
         GraphStore(tmp_path)
     assert caught.value.path == str(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]

@@ -1,6 +1,7 @@
 """Namespaces, expiry, windows of validity, and filters, as Python sees them."""
 
 import copy
+import math
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import sutra_storage
-from sutra_storage import Filter, GraphStore, InvalidArgumentError, StoreClosedError
+from sutra_storage import (
+    ConflictError,
+    Filter,
+    GraphStore,
+    InvalidArgumentError,
+    NotLastError,
+    StoreClosedError,
+)
 
 if TYPE_CHECKING:
     from sutra_storage._native import _FilterArguments
@@ -59,9 +67,37 @@ def test_leaving_with_on_a_namespace_leaves_the_store_open(store: GraphStore) ->
     assert store.search_text("stone") == ["a"]
 
 
+def test_an_expiry_that_was_meant_as_a_duration_is_refused(store: GraphStore) -> None:
+    with pytest.raises(InvalidArgumentError, match="timedelta"):
+        store.put_concept("a", expires=3600)
+    with pytest.raises(InvalidArgumentError, match=r"expires\[1\].*timedelta"):
+        store.put_concepts(["a", "b"], expires=[timedelta(hours=1), 60.0])
+    with pytest.raises(InvalidArgumentError, match="astimezone"):
+        store.put_concept("a", expires=datetime(2100, 1, 1))  # noqa: DTZ001 - what is refused
+    assert len(store) == 0
+
+
+def test_a_namespace_undoes_its_own_and_passes_over_sweeps(tmp_path: Path) -> None:
+    with GraphStore(tmp_path / "kept", vector_dimension=2, retention=math.inf) as store:
+        ann, bob = store.namespace("ann"), store.namespace("bob")
+        ann.put_concept("brief", expires=timedelta(seconds=0.2))
+        last = ann.put_concept("note", "a mistake")
+        time.sleep(0.3)
+        store.delete_expired()
+        with pytest.raises(NotLastError, match="another namespace") as raised:
+            bob.undo()
+        assert raised.value.last == last
+        assert isinstance(raised.value, ConflictError)
+        assert not raised.value.retryable
+        with pytest.raises(NotLastError, match="not the last"):
+            ann.undo(last + 1)
+        ann.undo(last)
+        assert list(ann) == []
+
+
 def test_what_expires_is_found_by_nothing(store: GraphStore) -> None:
     store.put_concept("brief", "a river", [1.0, 0.0], expires=timedelta(seconds=0.3))
-    store.put_concepts(["old", "late"], "a river", expires=[1.0, timedelta(days=1)])
+    store.put_concepts(["old", "late"], "a river", expires=[1e9, timedelta(days=1)])
     store.put_concept("lasting", "a river", expires=datetime(2100, 1, 1, tzinfo=UTC))
     store.add_association("lasting", "late", expires=timedelta(seconds=0.3))
     expires = store.get_associations("lasting")[0].expires  # After the concept put before it.

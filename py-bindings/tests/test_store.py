@@ -89,7 +89,7 @@ def test_a_concept_comes_back_whole(tmp_path: Path, again: Again) -> None:
         attributes=attributes,
     )
     store = again(store)
-    found = store.get_concept("a", vector=True)
+    found = store.get_concept("a")
     assert found is not None
     assert (found.id, found.content, found.created, found.last_accessed) == (
         "a",
@@ -101,7 +101,7 @@ def test_a_concept_comes_back_whole(tmp_path: Path, again: Again) -> None:
     assert (found.source, found.category, found.attributes) == ("book", "kind", attributes)
     assert found.vector is not None
     np.testing.assert_array_equal(found.vector, np.array([0.1, 0.2, 0.3], np.float32))
-    without = store.get_concept("a")
+    without = store.get_concept("a", vector=False)
     assert without is not None
     assert without.vector is None
     assert store.get_concept("b") is None

@@ -49,7 +49,7 @@ def test_it_reads_its_own_writes(store: GraphStore) -> None:
     transaction.add_association("c", "a", type="t", weight=0.5)
     assert "c" in transaction
     assert transaction.contains("c")
-    found = transaction.get_concept("c")
+    found = transaction.get_concept("c", vector=False)
     assert found is not None
     assert (found.content, found.vector) == ("third", None)
     vector = transaction.get_vector("c")

@@ -136,8 +136,13 @@ impl Manifest {
             Ok(manifest) => manifest,
             Err(error) => return corrupt(32, "a manifest as JSON", error.to_string()),
         };
-        let counters =
-            [manifest.lsn, manifest.log, manifest.next_segment, manifest.history_start.lsn];
+        let counters = [
+            manifest.lsn,
+            manifest.log,
+            manifest.next_segment,
+            manifest.history_start.lsn,
+            generation,
+        ];
         if let Some(most) = counters.into_iter().find(|&counter| counter > MOST_COUNTED) {
             return corrupt(32, "counters that leave room to count on", most.to_string());
         }

@@ -327,7 +327,7 @@ fn a_lock_file_that_was_removed_is_noticed_before_anything_is_lost() {
     let other = open(dir.path());
     other.put_concept(concept("b")).unwrap();
     let error = one.put_concept(concept("c")).unwrap_err();
-    assert!(error.to_string().contains("removed while the store was open"), "{error}");
+    assert!(error.to_string().contains("was removed"), "{error}");
     let again = open(dir.path());
     assert!(again.contains("a").unwrap() && again.contains("b").unwrap());
     assert!(!again.contains("c").unwrap());
@@ -378,4 +378,62 @@ fn a_write_that_changes_nothing_waits_for_no_room() {
     let begun = Instant::now();
     assert_eq!(store.delete_expired().unwrap(), 0);
     assert!(begun.elapsed() < timeout / 2, "held up though the tail is short");
+}
+
+/// What a handle writes goes to the store that it opened, wherever the process goes meanwhile, and nowhere
+/// when another store was put in its place.
+#[test]
+fn a_store_put_in_the_place_of_an_open_one_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let put = |store: &GraphStore, id: &str| store.put_concepts(vec![Concept::new(id, "")]);
+    for copied in [false, true] {
+        let name = if copied { "copied" } else { "other" };
+        let store = GraphStore::open(at(name), options()).unwrap();
+        put(&store, "first").unwrap();
+        if copied {
+            store.backup(at("standby")).unwrap();
+        } else {
+            drop(GraphStore::open(at("standby"), options()).unwrap());
+        }
+        std::fs::rename(at(name), at("moved")).unwrap();
+        std::fs::rename(at("standby"), at(name)).unwrap();
+        let new = GraphStore::open(at(name), options()).unwrap();
+        put(&new, "new").unwrap();
+
+        assert!(matches!(put(&store, "late"), Err(Error::Io { .. })));
+        assert!(matches!(store.flush(), Err(Error::Io { .. })));
+        assert!(matches!(store.compact(), Err(Error::Io { .. })));
+        store.close().ok();
+        drop(store);
+        assert!(new.contains("new").unwrap() && !new.contains("late").unwrap());
+        new.compact().unwrap();
+        assert!(new.verify().unwrap().is_sound());
+        drop(new);
+        let moved = GraphStore::open(at("moved"), options()).unwrap();
+        assert!(moved.contains("first").unwrap() && !moved.contains("new").unwrap());
+        assert!(moved.verify().unwrap().is_sound());
+        drop(moved);
+        std::fs::remove_dir_all(at("moved")).unwrap();
+    }
+}
+
+/// A link that leads elsewhere by now leads new handles there, and no open one.
+#[cfg(unix)]
+#[test]
+fn a_handle_stays_with_the_directory_that_a_link_led_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for version in ["v1", "v2"] {
+        drop(GraphStore::open(at(version), options()).unwrap());
+    }
+    std::os::unix::fs::symlink(at("v1"), at("current")).unwrap();
+    let store = GraphStore::open(at("current"), options()).unwrap();
+    std::fs::remove_file(at("current")).unwrap();
+    std::os::unix::fs::symlink(at("v2"), at("current")).unwrap();
+    store.put_concept(Concept::new("a", "")).unwrap();
+    store.compact().unwrap();
+    drop(store);
+    assert!(GraphStore::open(at("v1"), options()).unwrap().contains("a").unwrap());
+    assert!(!GraphStore::open(at("current"), options()).unwrap().contains("a").unwrap());
 }

@@ -252,7 +252,10 @@ fn after_a_failed_sync_no_handle_writes_and_the_next_opening_writes_anew() {
     put(&store, "a");
     let log = newest_log(&fs);
     assert_eq!(ids(&other), ["a"]);
-    put(&store, "b");
+    let mut transaction = other.transaction().unwrap();
+    transaction.put_concept(Concept::new("b", "the content of b")).unwrap();
+    let waiting = transaction.commit_async().unwrap();
+    assert_eq!(ids(&store), ["a", "b"]);
     fs.inject(Fault { operation: fs.operations(), kind: FaultKind::Io, for_good: false });
     let failed = store.save().unwrap_err();
     assert!(matches!(failed, Error::Poisoned { .. }), "{failed}");
@@ -261,6 +264,9 @@ fn after_a_failed_sync_no_handle_writes_and_the_next_opening_writes_anew() {
         assert!(matches!(refused, Error::Poisoned { .. }), "{refused}");
     }
     assert_eq!(newest_log(&fs), log);
+    // Nor is anything acknowledged any more, though the system says yes to a sync.
+    let refused = waiting.wait().unwrap_err();
+    assert!(matches!(refused, Error::Poisoned { .. }), "{refused}");
     for opening in ["what was in doubt is written anew", "once"] {
         assert_eq!(ids(&open(&fs)), ["a", "b"]);
         assert_eq!(newest_log(&fs), log + 1, "{opening}");
@@ -286,4 +292,77 @@ fn a_damaged_newest_manifest_and_a_torn_end_at_once_still_open() {
     damaged[40] ^= 1;
     fs.set_bytes(newest, damaged);
     assert_eq!(ids(&open(&fs)), ["a", "b", "c"]);
+}
+
+/// A handle that has the damaged manifest in memory goes on beside one that had to take the manifest before.
+#[test]
+fn after_a_damaged_manifest_no_name_is_used_again() {
+    let fs = SimulatedFileSystem::new();
+    let first = open(&fs);
+    for id in ["a", "b"] {
+        put(&first, id);
+        first.flush().unwrap();
+    }
+    let newest = Path::new("store/MANIFEST-00000000000000000003");
+    let mut damaged = bytes(&fs, newest);
+    damaged[40] ^= 1;
+    fs.set_bytes(newest, damaged.clone());
+
+    let second = open(&fs);
+    assert_eq!(ids(&second), ["a", "b"]);
+    put(&second, "c");
+    second.compact().unwrap();
+    assert!(!fs.paths().contains(&newest.to_owned()) || bytes(&fs, newest) == damaged);
+    assert_eq!(ids(&first), ["a", "b", "c"]);
+    put(&first, "d");
+    first.flush().unwrap();
+    put(&second, "e");
+    second.compact().unwrap();
+    for handle in [&first, &second, &open(&fs)] {
+        assert_eq!(ids(handle), ["a", "b", "c", "d", "e"]);
+        assert!(handle.verify().unwrap().is_sound());
+    }
+}
+
+/// What a recovery copied that power loss cut short was given up, and no later recovery takes it up again.
+#[test]
+fn a_recovery_takes_nothing_from_one_that_was_cut_short() {
+    let fs = SimulatedFileSystem::new();
+    let store = open(&fs);
+    put(&store, "a");
+    // What the medium has of the first log: later frames are there in part.
+    let at = store.stats().unwrap().log_bytes as usize;
+    let mut torn = bytes(&fs, &log_path(1));
+    torn[at..at + 7].copy_from_slice(&[9, 0, 0, 0, 7, 7, 7]);
+    put(&store, "given up b");
+    put(&store, "given up c");
+    tear(&fs, &store);
+    drop(store);
+    // The recovery that copies all three, and loses power before the last copy is whole.
+    drop(open(&fs));
+    let copies = bytes(&fs, &log_path(2));
+    let text = b"the content of given up c";
+    let cut = copies.windows(text.len()).position(|found| found == text).unwrap();
+    let mut files = files(&fs);
+    files.remove(Path::new("store/CONTROL"));
+    files.insert(log_path(1), torn.clone());
+    files.insert(log_path(2), copies[..cut].to_vec());
+
+    let fs = of_files(&files);
+    let store = open(&fs);
+    assert_eq!(ids(&store), ["a"]);
+    for id in ["x", "y", "z"] {
+        put(&store, id);
+    }
+    store.save().unwrap();
+    tear(&fs, &store);
+    drop(store);
+    // The power fails again, and takes the seal of the first log, which nobody synced.
+    let mut files = self::files(&fs);
+    files.remove(Path::new("store/CONTROL"));
+    files.insert(log_path(1), torn);
+    let fs = of_files(&files);
+    for opening in ["recovers", "reads what was recovered"] {
+        assert_eq!(ids(&open(&fs)), ["a", "x", "y", "z"], "{opening}");
+    }
 }

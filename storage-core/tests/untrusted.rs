@@ -201,12 +201,19 @@ fn files_beyond_the_limit_and_what_they_unpack_to_are_refused() {
         vector_storage: VectorStorage::F16,
         ..StoreConfig::default()
     };
-    for flush in [false, true] {
+    // What no reader of the default namespace sees counts as well.
+    for (flush, namespace) in
+        [(false, None), (true, None), (false, Some("ann")), (true, Some("ann"))]
+    {
         let fs = SimulatedFileSystem::new();
         let shared: Arc<dyn FileSystem> = Arc::new(fs.clone());
         let options = OpenOptions { config: config.clone().into(), ..options() };
         let store = GraphStore::open_with(shared.clone(), Path::new("store"), options).unwrap();
-        store.put_concept(Concept::new("a", "river ".repeat(1 << 20))).unwrap();
+        let large = Concept::new("a", "river ".repeat(1 << 20));
+        match namespace {
+            Some(name) => store.namespace(name).unwrap().put_concept(large).unwrap(),
+            None => store.put_concept(large).unwrap(),
+        };
         if flush {
             store.compact().unwrap();
         }
@@ -224,7 +231,10 @@ fn files_beyond_the_limit_and_what_they_unpack_to_are_refused() {
                 outcome => panic!("{max}: {outcome:?}"),
             }
         }
-        assert_eq!(opened(20 << 20).unwrap().search_text("river", 1).unwrap().len(), 1);
+        let store = opened(20 << 20).unwrap();
+        let of_name = namespace.map(|name| store.namespace(name).unwrap());
+        let reader = of_name.as_ref().unwrap_or(&store);
+        assert_eq!(reader.search_text("river", 1).unwrap().len(), 1);
     }
 }
 

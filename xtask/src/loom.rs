@@ -2,7 +2,7 @@
 //!
 //! Built with `--cfg modelled`, which puts the model checker's locks and atomics in place of std's.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::crash::with_checkers;
 use crate::process;
@@ -14,8 +14,17 @@ use crate::workspace::Workspace;
 ///
 /// When a model fails, or can't be built.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    let mut test = process::cargo(workspace);
-    test.args(["test", "--locked", "--release", "--package", "storage-core", "--lib"]);
-    with_checkers(&mut test, workspace);
-    process::run(test.arg("models::"))
+    let test = || {
+        let mut test = process::cargo(workspace);
+        test.args(["test", "--locked", "--release", "--package", "storage-core", "--lib"]);
+        with_checkers(&mut test, workspace);
+        test.arg("models::");
+        test
+    };
+    process::run(&mut test())?;
+    // A name that changed would leave nothing to fail.
+    if !process::output(test().args(["--", "--list"]))?.contains("models::") {
+        bail!("no model was checked");
+    }
+    Ok(())
 }

@@ -171,7 +171,7 @@ class ConflictError(SutraError):
     """What a transaction read was changed before it committed; run it again."""
 
 class NotLastError(ConflictError):
-    """What was to be undone is not the last transaction, which is `last`, or was in another namespace."""
+    """Only the last transaction, `last`, can be undone, and by a handle of its namespace."""
 
     last: int | None
 

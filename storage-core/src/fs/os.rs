@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::map::{FileMap, PAGE_BYTES, PAGE_WORDS, SharedPage};
@@ -27,14 +27,14 @@ impl FileSystem for OsFileSystem {
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
         let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        Ok(Box::new(OsFile(file)))
+        Ok(Box::new(OsFile::new(file, path)))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
         let write = access == Access::ReadWrite;
         check_regular(path)?;
         let file = fs::OpenOptions::new().read(true).write(write).open(path)?;
-        Ok(Box::new(OsFile(file)))
+        Ok(Box::new(OsFile::new(file, path)))
     }
 
     fn view(&self, path: &Path) -> io::Result<ByteView> {
@@ -49,13 +49,13 @@ impl FileSystem for OsFileSystem {
             .create(true)
             .truncate(false)
             .open(path)?;
-        let file = OsFile(file);
+        let file = OsFile::new(file, path);
         // Whatever was there, a missing file, one that a crash left short or with holes: these zeros give
         // it its length, and every block of it a place on the disk. Where there is no room, this is an
         // error; a store through the map would be a signal. They lie behind the counters, which others
         // may be changing; a block of the smallest size that there is, 512 bytes, holds some of them.
         file.write_all_at(&ZEROS, COUNTER_BYTES as u64)?;
-        Ok(PageHandle(Arc::new(SharedPage::map(&file.0)?)))
+        Ok(PageHandle(Arc::new(SharedPage::map(&file.file)?)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -92,17 +92,27 @@ fn check_regular(path: &Path) -> io::Result<()> {
 }
 
 #[derive(Debug)]
-struct OsFile(fs::File);
+struct OsFile {
+    file: fs::File,
+    /// By which it was opened.
+    path: PathBuf,
+}
+
+impl OsFile {
+    fn new(file: fs::File, path: &Path) -> Self {
+        Self { file, path: path.to_owned() }
+    }
+}
 
 impl File for OsFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match positioned_read(&self.0, &mut buffer[filled..], offset + filled as u64) {
+            match positioned_read(&self.file, &mut buffer[filled..], offset + filled as u64) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -114,13 +124,13 @@ impl File for OsFile {
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         #[cfg(unix)]
-        return std::os::unix::fs::FileExt::write_all_at(&self.0, bytes, offset);
+        return std::os::unix::fs::FileExt::write_all_at(&self.file, bytes, offset);
         #[cfg(windows)]
         {
             let mut written = 0;
             while written < bytes.len() {
                 let count = std::os::windows::fs::FileExt::seek_write(
-                    &self.0,
+                    &self.file,
                     &bytes[written..],
                     offset + written as u64,
                 )?;
@@ -132,16 +142,16 @@ impl File for OsFile {
 
     fn sync_data(&self) -> io::Result<()> {
         // On Apple's systems this is F_FULLFSYNC, the only call there that reaches the medium.
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        match self.0.try_lock() {
-            Ok(()) if is_unlinked(&self.0)? => {
-                self.0.unlock()?;
+        match self.file.try_lock() {
+            Ok(()) if !is_at(&self.file, &self.path)? => {
+                self.file.unlock()?;
                 Err(io::Error::other(
-                    "the lock file was removed while the store was open; close every handle on the \
-                     store and open it anew",
+                    "the lock file was removed, or the store's directory moved or exchanged, while the store \
+                     was open; close every handle on it and open it anew",
                 ))
             }
             Ok(()) => Ok(true),
@@ -151,21 +161,28 @@ impl File for OsFile {
     }
 
     fn unlock(&self) -> io::Result<()> {
-        self.0.unlock()
+        self.file.unlock()
     }
 }
 
-/// Whether a file has no name any more: then those who come lock another file of that name.
+/// Whether a path still leads to an open file. If not, those who come lock another file, and what this
+/// process would write by paths would go to another store.
 #[cfg(unix)]
-fn is_unlinked(file: &fs::File) -> io::Result<bool> {
-    Ok(std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) == 0)
+fn is_at(file: &fs::File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let there = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        there => there?,
+    };
+    let own = file.metadata()?;
+    Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
 }
 
-/// An open file can't be removed there.
+/// An open file can't be removed there, nor the directories above it be renamed.
 #[cfg(windows)]
 #[expect(clippy::unnecessary_wraps, reason = "as on other platforms")]
-fn is_unlinked(_: &fs::File) -> io::Result<bool> {
-    Ok(false)
+fn is_at(_: &fs::File, _: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 #[cfg(unix)]

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::Shared;
-use super::disk::{Disk, create_directory, header, segment_path};
+use super::disk::{Disk, create_directory, header, segment_path, sync_own_name};
 use crate::fs::FileSystem;
 use crate::manifest::Manifest;
 use crate::state::Part;
@@ -67,6 +67,8 @@ fn check_sound(disk: &Disk, manifest: &Manifest, base: &[Part]) -> Result<()> {
 fn copy_store(disk: &Disk, manifest: &Manifest, target: &Path) -> Result<()> {
     let fs = &*disk.fs;
     create_directory(fs, target)?;
+    // Whoever made an empty one may not have seen to its name.
+    sync_own_name(fs, target)?;
     for folder in [target.join("seg"), log_dir(target)] {
         fs.create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
     }

@@ -63,7 +63,11 @@ impl Disk {
 
     /// Reads every log that the manifests need; a tail that is just torn is no damage.
     pub(super) fn verify_logs(&self, store: &[u8; 16], report: &mut super::VerifyReport) {
-        for number in wal::list_logs(&*self.fs, &self.dir).unwrap_or_default() {
+        let logs = wal::list_logs(&*self.fs, &self.dir).unwrap_or_else(|error| {
+            report.damage.push(error);
+            Vec::new()
+        });
+        for number in logs {
             report.files += 1;
             let read =
                 Log::open(&*self.fs, &self.dir, number, *store, Access::Read).and_then(|log| {

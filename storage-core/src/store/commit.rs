@@ -174,8 +174,10 @@ impl Shared {
     ) -> Result<Appended> {
         let _lock = match &self.disk {
             Some(disk) => {
+                let lock = disk.write_lock()?;
+                // A sync may have failed while this waited.
                 disk.check_not_poisoned()?;
-                Some(disk.write_lock()?)
+                Some(lock)
             }
             None => None,
         };
@@ -251,6 +253,9 @@ impl Shared {
             Ok(synced) => synced,
             Err(error) => return disk.note_sync(Err(error)),
         };
+        // After a sync that failed, another handle's perhaps, one that succeeds proves nothing: the system
+        // may take for written what it could not write.
+        disk.check_not_poisoned()?;
         if synced.led {
             self.mark_synced(disk);
         }
@@ -358,7 +363,7 @@ impl Shared {
         }
         // The log that this handle was at may be gone after others' flushes, or could not be read:
         // start over from the manifest.
-        match disk.load_as(locked) {
+        match disk.load_as(&state.store, locked) {
             Ok((loaded, mut next)) if next.epoch >= state.epoch => {
                 next.tidy(writer.pinned)?;
                 let discarded_bytes = writer.position_mut().discarded_bytes;

@@ -144,7 +144,7 @@ impl Shared {
             (position.base.clone(), position.manifest.clone(), self.state.load_full())
         };
         let mut manifest = previous.clone();
-        manifest.generation += 1;
+        manifest.generation = disk.next_generation(&previous)?;
         let inputs = &base[run.clone()];
         let live = inputs.iter().any(Part::has_live);
         let merged = if live {

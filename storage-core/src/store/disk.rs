@@ -55,6 +55,9 @@ pub(super) struct Disk {
 #[derive(Debug)]
 pub(super) struct Position {
     pub(super) manifest: Manifest,
+    /// The newest generation that was there when this one was read or published: one that can't be read may be
+    /// newer than the manifest.
+    pub(super) newest: u64,
     /// The manifest's segments, with what was dead at its LSN.
     pub(super) base: Vec<Part>,
     pub(super) log: Log,
@@ -175,7 +178,7 @@ impl Disk {
         let (mut position, mut state) = self.try_load()?;
         state.config = Arc::new(options.config.of_stored(&state.config)?);
         if self.access == Access::ReadWrite {
-            if self.control.generation() != position.manifest.generation {
+            if self.control.generation() != position.newest {
                 // The page names a generation once its name is durable; a creation may have failed
                 // between the two.
                 self.sync_names()?;
@@ -347,9 +350,15 @@ impl Disk {
 
     // ---- reading ---------------------------------------------------------------------------------
 
-    /// Reads the newest manifest and replays the log behind it.
-    pub(super) fn load(&self) -> Result<(Position, State)> {
-        self.while_files_go(|| self.try_load())
+    /// Reads the newest manifest of a store and replays the log behind it.
+    pub(super) fn load(&self, store: &[u8; 16]) -> Result<(Position, State)> {
+        let (position, state) = self.while_files_go(|| self.try_load())?;
+        if state.store != *store {
+            // The directory was exchanged while the store was open.
+            let uuid = |store: &[u8; 16]| format!("store {:032x}", u128::from_be_bytes(*store));
+            return Err(Error::corrupt(&self.dir, 0, uuid(store), uuid(&state.store)));
+        }
+        Ok((position, state))
     }
 
     /// Starts over as long as files go that were just named: flushes elsewhere publish newer manifests and
@@ -383,8 +392,8 @@ impl Disk {
     }
 
     /// As [`Self::load`]; who holds the write lock gets to a clean end of the log.
-    pub(super) fn load_as(&self, locked: bool) -> Result<(Position, State)> {
-        let (mut position, mut state) = self.load()?;
+    pub(super) fn load_as(&self, store: &[u8; 16], locked: bool) -> Result<(Position, State)> {
+        let (mut position, mut state) = self.load(store)?;
         if locked {
             state = self.catch_up_locked(&mut position, state)?;
         }
@@ -393,6 +402,7 @@ impl Disk {
 
     fn try_load(&self) -> Result<(Position, State)> {
         let generations = Manifest::list(&*self.fs, &self.dir)?;
+        let newest = generations.first().copied();
         let mut first_error = None;
         for generation in generations {
             // An older manifest serves as well as the newest where the log from it on is whole; if it
@@ -404,6 +414,7 @@ impl Disk {
                         let next = self.highest_segment()?.map_or(0, |id| id + 1);
                         position.manifest.next_segment = position.manifest.next_segment.max(next);
                     }
+                    position.newest = position.newest.max(newest.unwrap_or(0));
                     return Ok((position, state));
                 }
                 Err(error @ Error::Io { .. }) => return Err(first_error.unwrap_or(error)),
@@ -447,7 +458,9 @@ impl Disk {
             Error::corrupt(&path, 0, "a log's header", "none")
         })?;
         let base = state.parts.clone();
-        let mut position = Position { manifest, base, log, discarded_bytes: 0, adrift: false };
+        let newest = manifest.generation;
+        let mut position =
+            Position { manifest, newest, base, log, discarded_bytes: 0, adrift: false };
         let state = self.follow_chain(&mut position, state)?;
         Ok((position, state))
     }
@@ -474,6 +487,13 @@ impl Disk {
             return Err(Error::corrupt(file.path(), 80, expected, found));
         }
         Ok(file)
+    }
+
+    /// The number of the manifest to publish after one: no name that was there is used again, since others may
+    /// go by what it stood for.
+    pub(super) fn next_generation(&self, after: &Manifest) -> Result<u64> {
+        let newest = Manifest::list(&*self.fs, &self.dir)?.first().copied().unwrap_or(0);
+        Ok(newest.max(after.generation) + 1)
     }
 
     fn highest_segment(&self) -> Result<Option<u64>> {
@@ -530,7 +550,7 @@ pub(super) fn create_directory(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
 }
 
 /// Makes a directory's own name survive power loss.
-fn sync_own_name(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+pub(super) fn sync_own_name(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     match fs.sync_dir(parent) {

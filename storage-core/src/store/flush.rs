@@ -44,9 +44,9 @@ impl Shared {
 
     /// Ends the current log at the newest transaction; what is in it is then to be flushed.
     fn begin_flush(&self, disk: &Disk) -> Result<Option<Begun>> {
-        disk.check_not_poisoned()?;
         // As long as this is held the log does not grow.
         let _lock = disk.write_lock()?;
+        disk.check_not_poisoned()?;
         let (state, group, number) = {
             let mut writer = self.writer();
             self.adopt_newest(disk, &mut writer)?;
@@ -64,6 +64,7 @@ impl Shared {
         // The next log begins where this one ends, so all of this one has to be durable before the next
         // one is: else power loss could leave a gap between them.
         disk.note_sync(group.sync(state.epoch).map(|_| ()))?;
+        disk.check_not_poisoned()?;
         let fresh = Log::create(&*disk.fs, &disk.dir, header)?;
 
         let mut writer = self.writer();
@@ -86,7 +87,7 @@ impl Shared {
     fn finish_flush(&self, disk: &Disk, begun: &Begun) -> Result<()> {
         let state = &begun.state;
         let mut manifest = begun.previous.clone();
-        manifest.generation += 1;
+        manifest.generation = disk.next_generation(&begun.previous)?;
         manifest.lsn = state.epoch;
         manifest.commit_time = state.commit_time;
         manifest.log = begun.log;
@@ -156,11 +157,12 @@ impl Shared {
             next.history = current.history.flushed(manifest.lsn, history, manifest.history_start);
             let position = writer.position_mut();
             position.manifest = manifest.clone();
+            position.newest = manifest.generation;
             position.base = base;
             next
         } else {
             // This handle started over from a manifest in between, perhaps from this very one.
-            let (position, next) = disk.load()?;
+            let (position, next) = disk.load(&current.store)?;
             writer.position = Some(position);
             next
         };
@@ -172,10 +174,10 @@ impl Shared {
     /// Starts over from a manifest that another process published.
     pub(super) fn adopt_newest(&self, disk: &Disk, writer: &mut Writer) -> Result<()> {
         let newest = Manifest::list(&*disk.fs, &disk.dir)?.first().copied();
-        if newest.is_none_or(|newest| newest <= writer.position().manifest.generation) {
+        if newest.is_none_or(|newest| newest <= writer.position().newest) {
             return Ok(());
         }
-        let (position, state) = disk.load()?;
+        let (position, state) = disk.load(&self.state.load().store)?;
         writer.position = Some(position);
         self.show(writer, state);
         Ok(())
@@ -191,7 +193,7 @@ impl Shared {
         log_ended: bool,
     ) -> Result<()> {
         let behind = if disk.control.is_shared() {
-            disk.control.generation() > writer.position().manifest.generation
+            disk.control.generation() > writer.position().newest
         } else {
             log_ended
         };
@@ -206,12 +208,14 @@ impl Shared {
     pub(super) fn save_at_close(&self, disk: &Disk) -> Result<()> {
         disk.check_not_poisoned()?;
         let tail = self.writer().position().log.bytes();
-        if tail > SMALL_TAIL_BYTES
-            && let Some(_lease) = disk.try_lease()?
-        {
-            self.flush_leased(disk)?;
-        }
-        self.save()
+        let flush = || match disk.try_lease()? {
+            Some(_lease) => self.flush_leased(disk),
+            None => Ok(()),
+        };
+        let flushed = if tail > SMALL_TAIL_BYTES { flush() } else { Ok(()) };
+        // What was acknowledged is to be durable, whatever became of the flush.
+        self.save()?;
+        flushed
     }
 }
 

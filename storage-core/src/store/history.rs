@@ -249,7 +249,7 @@ impl Shared {
             return Ok(());
         }
         let mut manifest = previous.clone();
-        manifest.generation += 1;
+        manifest.generation = disk.next_generation(&previous)?;
         manifest.retention = retention;
         if previous.retention == Retention::None {
             manifest.history_start = Era { lsn: manifest.lsn, time: manifest.commit_time };

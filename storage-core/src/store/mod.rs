@@ -25,7 +25,7 @@ mod untrusted;
 mod write;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::fs::{FileSystem, OsFileSystem};
@@ -125,7 +125,9 @@ impl GraphStore {
     /// with `exclusive`, or to recover after a crash), [`Error::Corrupt`], [`Error::Version`],
     /// [`Error::Io`].
     pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self> {
-        Self::open_with(Arc::new(OsFileSystem), path.as_ref(), options)
+        let path = path.as_ref();
+        check_path(path)?;
+        Self::open_with(Arc::new(OsFileSystem), &fixed(path), options)
     }
 
     /// Opens a store on another file system than the platform's.
@@ -357,6 +359,20 @@ impl GraphStore {
     pub fn path(&self) -> Option<&Path> {
         self.shared.path()
     }
+}
+
+/// The same place, whatever becomes of the process's current directory and of symbolic links.
+fn fixed(path: &Path) -> PathBuf {
+    let whole = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.canonicalize().unwrap_or_else(|_| {
+        // It is not there yet: what is above it may be.
+        let whole = whole();
+        let above = whole.parent().and_then(|parent| parent.canonicalize().ok());
+        match (above, whole.file_name()) {
+            (Some(above), Some(name)) => above.join(name),
+            _ => whole,
+        }
+    })
 }
 
 /// Refuses what names no directory: joined with a file's name, an empty path is the current directory's.

@@ -67,12 +67,8 @@ impl Disk {
             if number <= current {
                 continue;
             }
-            let Some(mut log) = self.open_log(number, state.store)? else { continue };
-            log.follow(u64::MAX, &mut |_| Ok(()))?;
+            let Some(log) = self.whole_log(number, state.store)? else { continue };
             let start_lsn = log.header().start_lsn;
-            if !log.is_whole() {
-                continue; // A recovery that a second crash cut short: the older log still counts.
-            }
             if start_lsn > state.epoch + 1 {
                 return Ok(NextLog::Gap { number, start_lsn });
             }
@@ -83,6 +79,14 @@ impl Disk {
             }
         }
         Ok(NextLog::None)
+    }
+
+    /// A log, followed to its end; `None` where there is none, or a recovery that a second crash cut short:
+    /// then the older logs still count, and what it copied was given up since, perhaps.
+    fn whole_log(&self, number: u64, store: [u8; 16]) -> Result<Option<Log>> {
+        let Some(mut log) = self.open_log(number, store)? else { return Ok(None) };
+        log.follow(u64::MAX, &mut |_| Ok(()))?;
+        Ok(log.is_whole().then_some(log))
     }
 
     /// At opening: if the log's end is torn and no living writer is at it, starts a new log.
@@ -105,7 +109,7 @@ impl Disk {
         let is_current = |state: &State, generation: u64| {
             self.control.newest_lsn() == state.epoch && self.control.generation() == generation
         };
-        if end == End::Clean && is_current(&state, position.manifest.generation) {
+        if end == End::Clean && is_current(&state, position.newest) {
             return Ok(state);
         }
         // Whoever holds the lock puts the page right; if no one gets it now, a commit does. A torn end
@@ -114,8 +118,8 @@ impl Disk {
         let state = self.catch_up_locked(position, state)?;
         self.control.set_newest_lsn(state.epoch);
         let newest = Manifest::list(&*self.fs, &self.dir)?.first().copied();
-        if newest == Some(position.manifest.generation) {
-            self.control.set_generation(position.manifest.generation);
+        if newest == Some(position.newest) {
+            self.control.set_generation(position.newest);
         }
         Ok(state)
     }
@@ -157,7 +161,9 @@ impl Disk {
                 return Err(Error::corrupt(&self.dir, 0, expected, format!("up to {before}")));
             };
             source = logs.iter().copied().find(|&other| other > number);
-            if let Some(mut log) = self.open_log(number, state.store)? {
+            if self.whole_log(number, state.store)?.is_some()
+                && let Some(mut log) = self.open_log(number, state.store)?
+            {
                 let end = log.follow(before, &mut |frame| {
                     if frame.lsn == fresh.newest_lsn() + 1 && frame.lsn <= state.epoch {
                         fresh.append(frame.lsn, frame.payload)?;

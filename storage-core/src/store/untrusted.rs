@@ -56,8 +56,8 @@ impl GraphStore {
         let mut unpacked = check_logs(&heap, path, max).map_err(&named)?;
         let store = Self::open_with(Arc::clone(&heap) as Arc<dyn FileSystem>, path, options)
             .map_err(&named)?;
-        let snapshot = store.snapshot()?;
-        let state = snapshot.state();
+        // All of it: a handle's view leaves out what is another namespace's, and what has expired.
+        let state = store.shared.newest_state()?;
         for part in state.parts.iter().filter(|part| part.segment.is_file()) {
             let segment = &part.segment;
             unpacked = unpacked.saturating_add(segment.unpacked_bytes()?);
@@ -75,7 +75,6 @@ impl GraphStore {
             part.segment.check_words()?;
         }
         state.check_across_parts()?;
-        drop(snapshot);
         Ok(store)
     }
 }
@@ -153,7 +152,8 @@ impl State {
                 let place = Some(Place { part: at, row });
                 let id = segment.concept_id(row)?;
                 let number = segment.numbers()?[row as usize];
-                if self.find(id)? != place || self.find_number(number)? != place {
+                let namespace = segment.namespace_of(row)?;
+                if self.find_in(namespace, id)? != place || self.find_number(number)? != place {
                     return Err(corrupt(
                         "one live row an id and a number",
                         format!("{id:?} twice"),
