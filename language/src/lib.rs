@@ -39,6 +39,7 @@
 mod extract;
 mod model;
 mod static_embedder;
+mod threads;
 mod wordpiece;
 
 pub use extract::{Entity, Extraction, Relation, RelationKind, Sentence, Span, extract};

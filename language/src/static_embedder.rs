@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::model::{Model, ModelError};
+use crate::threads;
 use crate::wordpiece::WordPiece;
 
 /// Texts a task takes at a time: enough to hide what a task costs, few enough to share out.
@@ -112,14 +113,18 @@ impl StaticEmbedder {
     /// If `out.len()` is not `texts.len()` times [`dim`](Self::dim).
     pub fn embed_batch_into<T: AsRef<str> + Sync>(&self, texts: &[T], out: &mut [f32]) {
         assert_eq!(out.len(), texts.len() * self.dim(), "the output must have a row for each text");
-        out.par_chunks_mut(TEXTS_PER_TASK * self.dim())
-            .zip(texts.par_chunks(TEXTS_PER_TASK))
-            .for_each(|(rows, texts)| {
-                let mut tokens = Vec::new();
-                for (row, text) in rows.chunks_exact_mut(self.dim()).zip(texts) {
-                    self.embed_tokens(text.as_ref(), &mut tokens, row);
-                }
-            });
+        let embed = |(rows, texts): (&mut [f32], &[T])| {
+            let mut tokens = Vec::new();
+            for (row, text) in rows.chunks_exact_mut(self.dim()).zip(texts) {
+                self.embed_tokens(text.as_ref(), &mut tokens, row);
+            }
+        };
+        if threads::are_here() {
+            let tasks = out.par_chunks_mut(TEXTS_PER_TASK * self.dim());
+            tasks.zip(texts.par_chunks(TEXTS_PER_TASK)).for_each(embed);
+        } else {
+            embed((out, texts));
+        }
     }
 
     /// [`embed`](Self::embed) with a buffer for the token ids.

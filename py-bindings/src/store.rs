@@ -58,6 +58,8 @@ use crate::vectors::{Owner, vector, vectors_of};
 #[pyclass(extends = Reader, frozen, module = "sutra_storage")]
 pub(crate) struct GraphStore {
     store: Arc<storage_core::GraphStore>,
+    /// Of a handle on a namespace: the store's own, which closes it when it goes.
+    own: Option<Arc<storage_core::GraphStore>>,
     /// As it was given, for `repr`.
     path: String,
     interval: Duration,
@@ -73,7 +75,7 @@ impl GraphStore {
         let reader = Reader::newest(Arc::clone(&store));
         // It takes no writes, so there is no interval.
         let interval = Duration::from_millis(50);
-        PyClassInitializer::from(reader).add_subclass(Self { store, path, interval })
+        PyClassInitializer::from(reader).add_subclass(Self { store, own: None, path, interval })
     }
 
     /// Runs something without the GIL.
@@ -167,7 +169,7 @@ impl GraphStore {
         let store = Arc::new(opened?);
         let reader = Reader::newest(Arc::clone(&store));
         let path = path.display().to_string();
-        Ok(PyClassInitializer::from(reader).add_subclass(Self { store, path, interval }))
+        Ok(PyClassInitializer::from(reader).add_subclass(Self { store, own: None, path, interval }))
     }
 
     // ---- concepts ----------------------------------------------------------------------------------
@@ -639,7 +641,9 @@ impl GraphStore {
         let store = Arc::new(self.run(py, |store| store.namespace(name.0))?);
         let reader = Reader::newest(Arc::clone(&store));
         let Self { path, interval, .. } = self;
-        let handle = Self { store, path: path.clone(), interval: *interval };
+        let own = self.own.as_ref().unwrap_or(&self.store);
+        let handle =
+            Self { store, own: Some(Arc::clone(own)), path: path.clone(), interval: *interval };
         Py::new(py, PyClassInitializer::from(reader).add_subclass(handle))
     }
 

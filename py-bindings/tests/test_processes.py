@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import traceback
 from typing import TYPE_CHECKING
 
@@ -159,8 +160,14 @@ def _in_a_fork(child: Callable[[], None]) -> None:
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
-    _, status = os.waitpid(pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
+    deadline = time.monotonic() + 60
+    while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if ended[0] == 0:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        pytest.fail("the child hangs")
+    assert os.waitstatus_to_exitcode(ended[1]) == 0
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -192,6 +199,46 @@ def test_a_handle_from_before_a_fork_is_refused(tmp_path: Path) -> None:
     store.close()
     with GraphStore(tmp_path / "s", 2) as again:
         assert list(again) == ["parent", "child", "parent again"]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_searches_that_share_threads_work_in_a_fork(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(7).standard_normal((20_000, 64), dtype=np.float32)
+    with GraphStore(tmp_path / "s", 64) as store:
+        store.put_concepts([str(number) for number in range(len(vectors))], "", vectors)
+        before = store.search_vectors(vectors[:40], 5)
+        snapshot = store.snapshot()
+
+    def child() -> None:
+        with GraphStore(tmp_path / "s") as own:
+            assert own.search_vectors(vectors[:40], 5) == before
+            assert own.search_vector(vectors[0], 5) == before[0]
+            assert own.search_hybrid("words", vectors[0], 5)[0].id == "0"
+        assert snapshot.search_vector(vectors[0], 5) == before[0]
+
+    _in_a_fork(child)
+
+
+def test_a_store_stays_where_it_was_opened_when_the_process_goes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "b")
+    with GraphStore("store", 2) as other:
+        other.put_concept("of b")
+    monkeypatch.chdir(tmp_path / "a")
+    with GraphStore("store", 2) as store:
+        store.put_concept("of a")
+        monkeypatch.chdir(tmp_path / "b")
+        store.flush()
+        store.put_concept("of a, too")
+        store.compact()
+        assert store.path == "store"
+    for folder, ids in (("a", ["of a", "of a, too"]), ("b", ["of b"])):
+        with GraphStore(tmp_path / folder / "store", 2) as again:
+            assert list(again) == ids
+            assert again.verify().is_sound
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

@@ -67,6 +67,12 @@ def test_leaving_with_on_a_namespace_leaves_the_store_open(store: GraphStore) ->
     assert store.search_text("stone") == ["a"]
 
 
+def test_a_namespace_keeps_its_store_open(tmp_path: Path) -> None:
+    ann = GraphStore(tmp_path / "s", 2).namespace("ann").namespace("ann's")
+    ann.put_concept("likes", "milk")
+    assert list(ann) == ["likes"]
+
+
 def test_an_expiry_that_was_meant_as_a_duration_is_refused(store: GraphStore) -> None:
     with pytest.raises(InvalidArgumentError, match="timedelta"):
         store.put_concept("a", expires=3600)

@@ -12,6 +12,7 @@ use crate::{
     rows::Encoding,
     scan::scan,
     scorer::{BLOCK, BinaryScorer, ByteScorer, FloatScorer, GROUP, Scorer},
+    threads,
 };
 
 /// The largest dimension of an index. Sums over it stay exact in the integers used for them.
@@ -158,10 +159,12 @@ impl<'a> FlatIndex<'a> {
             Query::I8(all) => all.chunks(GROUP * width).map(Query::I8).collect(),
             Query::Binary(all) => all.chunks(GROUP * width).map(Query::Binary).collect(),
         };
-        let answers: Vec<Result<Vec<TopK>, QueryError>> = groups
-            .into_par_iter()
-            .map(|group| self.with_scorer(group, Scan { index: self, k, selection }))
-            .collect();
+        let answer = |group| self.with_scorer(group, Scan { index: self, k, selection });
+        let answers: Vec<Result<Vec<TopK>, QueryError>> = if threads::are_here() {
+            groups.into_par_iter().map(answer).collect()
+        } else {
+            groups.into_iter().map(answer).collect()
+        };
         let mut hits = Vec::with_capacity(found / width);
         for answer in answers {
             hits.extend(answer?.into_iter().map(TopK::into_hits));

@@ -42,6 +42,7 @@ mod rows;
 mod scan;
 mod scorer;
 mod selection;
+mod threads;
 mod topk;
 
 pub use error::{IndexError, QueryError};

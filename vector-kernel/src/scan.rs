@@ -11,6 +11,7 @@ use crate::{
     QueryError, Selection, TopK,
     kernels::float::Pick,
     scorer::{BLOCK, Scorer},
+    threads,
 };
 
 /// Below this many bytes times queries one thread is done before a second has woken up.
@@ -33,7 +34,7 @@ pub(crate) fn scan<S: Scorer>(
     let work = selection.count(len) * row_bytes as u64 * scorer.queries() as u64;
     let part = (PART_BYTES / row_bytes).max(BLOCK) as u32;
     let mut best = Best::new(scorer, k);
-    if work < PARALLEL_BYTES || rayon::current_num_threads() == 1 {
+    if work < PARALLEL_BYTES || !threads::are_here() || rayon::current_num_threads() == 1 {
         best.visit(0..len, selection);
     } else {
         best = (0..len.div_ceil(part))
