@@ -317,7 +317,7 @@ fn failures_leave_no_file_and_no_change() {
     store.put_concept(Concept::new("a", "river")).unwrap();
     let folder = dir.path().join("folder");
     std::fs::create_dir(&folder).unwrap();
-    assert!(matches!(store.export_jsonl(&folder), Err(Error::Io { .. })));
+    assert!(matches!(store.export_jsonl(&folder), Err(Error::InvalidArgument { .. })));
     assert!(matches!(store.export_jsonl(dir.path().join("none/file")), Err(Error::Io { .. })));
     assert!(matches!(store.export_jsonl(Path::new("/")), Err(Error::InvalidArgument { .. })));
     assert!(matches!(store.export_jsonl(""), Err(Error::InvalidArgument { .. })));
@@ -328,10 +328,34 @@ fn failures_leave_no_file_and_no_change() {
     store.export_jsonl(&path).unwrap();
     let on_disk = GraphStore::open(dir.path().join("store"), options()).unwrap();
     on_disk.close().unwrap();
+    for within in ["MANIFEST-00000000000000000001", "LOCK", "export", "wal/export"] {
+        let refused = store.export_jsonl(dir.path().join("store").join(within));
+        assert!(matches!(refused, Err(Error::InvalidArgument { .. })), "{within}: {refused:?}");
+    }
     let options = OpenOptions { read_only: true, ..options() };
     let read_only = GraphStore::open(dir.path().join("store"), options).unwrap();
     assert!(matches!(read_only.import_jsonl(&path), Err(Error::ReadOnly { .. })));
     read_only.close().unwrap();
     assert!(matches!(read_only.import_jsonl(&path), Err(Error::Closed)));
     assert!(matches!(read_only.export_jsonl(&path), Err(Error::Closed)));
+}
+
+/// What is no file is not replaced by one, and a link goes on leading where it led.
+#[cfg(unix)]
+#[test]
+fn an_export_goes_where_a_link_leads_and_replaces_no_device() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pipe, link, target) =
+        (dir.path().join("pipe"), dir.path().join("link"), dir.path().join("target"));
+    let store = empty();
+    store.put_concept(Concept::new("a", "river")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(matches!(store.export_jsonl(&pipe), Err(Error::InvalidArgument { .. })));
+    assert!(!std::fs::symlink_metadata(&pipe).unwrap().is_file());
+
+    std::fs::write(&target, "old").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    store.export_jsonl(&link).unwrap();
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::read(&target).unwrap(), exported(&store));
 }

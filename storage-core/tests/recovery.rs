@@ -366,3 +366,21 @@ fn a_recovery_takes_nothing_from_one_that_was_cut_short() {
         assert_eq!(ids(&open(&fs)), ["a", "x", "y", "z"], "{opening}");
     }
 }
+
+#[test]
+fn a_previous_manifest_that_is_damaged_stands_in_the_way_of_nothing() {
+    let fs = SimulatedFileSystem::new();
+    let store = open(&fs);
+    for id in ["a", "b"] {
+        put(&store, id);
+        store.flush().unwrap();
+    }
+    let previous = Path::new("store/MANIFEST-00000000000000000002");
+    let mut damaged = bytes(&fs, previous);
+    damaged[40] ^= 1;
+    fs.set_bytes(previous, damaged);
+    store.compact().unwrap();
+    assert!(store.erase("a").unwrap());
+    assert!(store.verify().unwrap().is_sound());
+    assert_eq!(ids(&open(&fs)), ["b"]);
+}

@@ -4,7 +4,7 @@
 //! Most stores have neither, and then there are no such sections. Invariant: what a column says is what
 //! the record says.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use roaring::RoaringBitmap;
 
@@ -280,7 +280,9 @@ impl Segment {
 
     fn read_namespaces(&self) -> Result<NamespaceIndex> {
         let bytes = self.section(Kind::Namespaces)?;
-        let names = decode_names(bytes)
+        // Each is some row's or edge's: a list that is made up takes no more memory than these do.
+        let most = u64::from(self.rows()) + u64::from(self.edges());
+        let names = decode_names(bytes, most)
             .map_err(|e| self.corrupt(Kind::Namespaces, e.expected, format!("at {}", e.offset)))?;
         let list = |of: Of, len: u32| -> Result<Vec<RoaringBitmap>> {
             let mut lists = vec![RoaringBitmap::new(); names.len()];
@@ -319,12 +321,20 @@ impl Segment {
     }
 }
 
-fn decode_names(bytes: &[u8]) -> crate::codec::Decode<Vec<String>> {
+fn decode_names(bytes: &[u8], most: u64) -> crate::codec::Decode<Vec<String>> {
     let mut reader = Reader::new(bytes);
     let count = reader.varint()?;
+    if count > most {
+        return Err(reader.error("no more namespaces than rows and edges"));
+    }
     let mut names = vec![DEFAULT_NAMESPACE.to_owned()];
+    let mut known = HashSet::from([DEFAULT_NAMESPACE]);
     for _ in 0..count {
-        names.push(reader.str()?.to_owned());
+        let name = reader.str()?;
+        if !known.insert(name) {
+            return Err(reader.error("each namespace once"));
+        }
+        names.push(name.to_owned());
     }
     Ok(names)
 }

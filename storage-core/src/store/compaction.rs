@@ -8,10 +8,10 @@ use super::commit::now;
 use super::disk::Disk;
 use super::flush::{Replacement, publish, write_segment};
 use super::history::Forget;
-use crate::Result;
 use crate::history::LeftOut;
 use crate::manifest::Manifest;
 use crate::state::{Part, State};
+use crate::{Error, Result};
 
 /// Adjacent segments of a size class that are merged into one.
 const FAN_IN: usize = 4;
@@ -66,16 +66,26 @@ impl Shared {
             if generation >= newest.generation {
                 continue;
             }
-            let previous = Manifest::read(&*disk.fs, &disk.dir, generation)?;
             let has = |manifest: &Manifest, id| manifest.segments.iter().any(|s| s.id == id);
-            let own = previous.segments.iter().filter(|segment| !has(&newest, segment.id));
-            if own.map(|segment| segment.bytes).sum::<u64>() * PREVIOUS_SHARE <= bytes {
-                continue;
+            let previous = match Manifest::read(&*disk.fs, &disk.dir, generation) {
+                Ok(previous) => Some(previous),
+                // One that can't be read is there for nothing.
+                Err(Error::Corrupt { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            if let Some(previous) = &previous {
+                let own = previous.segments.iter().filter(|segment| !has(&newest, segment.id));
+                if own.map(|segment| segment.bytes).sum::<u64>() * PREVIOUS_SHARE <= bytes {
+                    continue;
+                }
             }
-            let new = base.iter().filter(|part| !has(&previous, part.segment.id()));
+            let was_there = |id| previous.as_ref().is_some_and(|previous| has(previous, id));
+            let new = base.iter().filter(|part| !was_there(part.segment.id()));
             if let Some(error) = new.flat_map(|part| part.segment.verify_all()).next() {
                 return Err(error);
             }
+            // Who published the newest may have died before its name was durable.
+            disk.sync_names()?;
             disk.remove_unneeded(&newest, None);
             return Ok(());
         }

@@ -270,7 +270,7 @@ impl Disk {
     }
 
     /// Makes the names in the store's directory survive power loss.
-    fn sync_names(&self) -> Result<()> {
+    pub(super) fn sync_names(&self) -> Result<()> {
         self.fs.sync_dir(&self.dir).map_err(|e| Error::io("sync", &self.dir, e))
     }
 
