@@ -14,6 +14,7 @@ mod association;
 mod codec;
 mod concept;
 mod control;
+mod ends;
 mod error;
 pub mod fs;
 mod history;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::part::Ending;
 use super::{MAX_TYPES, Part, State};
 use crate::codec::DecodeError;
+use crate::ends::Ends;
 use crate::history::{Commit, Version};
 use crate::operation::{EdgeKey, Operation, Payload, PutAssociation, PutConcept};
 use crate::record::Touch;
@@ -28,6 +29,7 @@ pub(crate) struct Frame<'a> {
 struct Added<'a> {
     rows: BTreeMap<u32, NewRow<'a>>,
     edges: BTreeMap<EdgeKey, NewEdge<'a>>,
+    ends: Ends,
     touches: BTreeMap<u32, Touch>,
 }
 
@@ -120,6 +122,7 @@ impl State {
                     changed.extend([put.key.source, put.key.target]);
                     self.end_association(put.key, fresh, by)?;
                     let edge = NewEdge::put(frame.lsn, &put);
+                    added.ends.add(put.key);
                     if let Some(old) = added.edges.insert(put.key, edge) {
                         self.keep_edge(put.key, &old, by);
                     }
@@ -167,14 +170,12 @@ impl State {
         if let Some(touch) = added.touches.remove(&number) {
             self.keep_touch(&touch, by);
         }
-        added.edges.retain(|&key, edge| {
-            let stays = key.source != number && key.target != number;
-            if !stays {
+        for key in added.ends.take(number, added.edges.keys().copied()) {
+            if let Some(edge) = added.edges.remove(&key) {
                 changed.extend([key.source, key.target]);
-                self.keep_edge(key, edge, by);
+                self.keep_edge(key, &edge, by);
             }
-            stays
-        });
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use crate::association::validate_type;
 use crate::concept::{check_range, validate_id};
+use crate::ends::Ends;
 use crate::operation::{EdgeKey, Operation, PutAssociation, PutConcept, begin_payload};
 use crate::options::StoreConfig;
 use crate::record::{self, Touch};
@@ -136,6 +137,7 @@ pub(crate) fn resolve(
         new_types: HashMap::new(),
         pending: Vec::with_capacity(writes.len()),
         new_edges: HashMap::new(),
+        ends: Ends::default(),
         accessed: HashMap::new(),
         next_number: state.next_number,
     };
@@ -156,6 +158,7 @@ struct Resolver<'a> {
     pending: Vec<Pending>,
     /// When associations put by this transaction were created.
     new_edges: HashMap<EdgeKey, Option<f64>>,
+    ends: Ends,
     /// The pending access entry of a stored concept.
     accessed: HashMap<u32, usize>,
     next_number: u32,
@@ -267,7 +270,9 @@ impl Resolver<'_> {
                 self.pending[at] = Pending::Dropped;
             }
             self.pending.push(Pending::Delete { number });
-            self.new_edges.retain(|key, _| key.source != number && key.target != number);
+            for key in self.ends.take(number, self.new_edges.keys().copied()) {
+                self.new_edges.remove(&key);
+            }
             self.known.insert(id, Known::Absent);
         }
         Ok(())
@@ -309,6 +314,7 @@ impl Resolver<'_> {
             Some(created) => created,
             None => self.association_created(key)?.unwrap_or(self.now),
         };
+        self.ends.add(key);
         self.new_edges.insert(key, Some(created));
         self.pending.push(Pending::PutAssociation { key, association, created });
         Ok(())
@@ -340,6 +346,7 @@ impl Resolver<'_> {
             None => self.state.find_association(key)?.is_some(),
         };
         if there {
+            self.ends.add(key);
             self.new_edges.insert(key, None);
             self.pending.push(Pending::DeleteAssociation(key));
         }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::ends::Ends;
 use crate::operation::{EdgeKey, Operation, PutAssociation, PutConcept};
 use crate::record::Touch;
 
@@ -12,6 +13,7 @@ use crate::record::Touch;
 pub(super) struct Overlay<'a> {
     pub(super) concepts: BTreeMap<u32, PutConcept<'a>>,
     pub(super) edges: BTreeMap<EdgeKey, Option<PutAssociation<'a>>>,
+    ends: Ends,
     pub(super) touches: BTreeMap<u32, Touch>,
     /// Every concept that was deleted, though it may have been put again: what the segments have of it, and
     /// of associations at it, is dead.
@@ -33,13 +35,12 @@ impl<'a> Overlay<'a> {
                 self.touches.remove(&number);
                 self.concepts.remove(&number);
                 self.killed.insert(number);
-                for (key, put) in &mut self.edges {
-                    if key.source == number || key.target == number {
-                        *put = None;
-                    }
+                for key in self.ends.take(number, self.edges.keys().copied()) {
+                    self.edges.insert(key, None);
                 }
             }
             Operation::PutAssociation(put) => {
+                self.ends.add(put.key);
                 self.edges.insert(put.key, Some(put));
             }
             Operation::DeleteAssociation(key) => {
