@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::scheduled::{Schedule, Scheduled};
-use common::{Model, Random, Step, options, run, variable};
+use common::{Model, Random, accepted_steps, options, run, variable};
 use storage_core::fs::SimulatedFileSystem;
 use storage_core::{AsOf, Concept, Durability, GraphStore, OpenOptions, Retention};
 
@@ -30,25 +30,6 @@ const COMPACTIONS: usize = 8;
 fn open(fs: &Scheduled, options: &OpenOptions) -> GraphStore {
     GraphStore::open_with(Arc::new(fs.clone()), Path::new("store"), options.clone())
         .unwrap_or_else(|error| panic!("opening: {error}"))
-}
-
-/// The writer's steps, and the state at each epoch that they lead to.
-fn workload(random: &mut Random) -> (Vec<Step>, Vec<Model>) {
-    let store = GraphStore::in_memory(options().config).unwrap();
-    let (mut steps, mut states) = (Vec::new(), vec![Model::default()]);
-    while steps.len() < STEPS {
-        let step = Step::random(random);
-        let mut next = states.last().unwrap().clone();
-        next.apply(&step);
-        // Of a refusal the other tests know.
-        if run(&store, &step).is_ok() {
-            if store.snapshot().unwrap().epoch() == states.len() as u64 {
-                states.push(next);
-            }
-            steps.push(step);
-        }
-    }
-    (steps, states)
 }
 
 fn read(fs: &Scheduled, states: &[Model], acknowledged: &AtomicU64, mut random: Random) {
@@ -74,7 +55,7 @@ fn read(fs: &Scheduled, states: &[Model], acknowledged: &AtomicU64, mut random: 
 /// Runs one schedule; returns how often the turn passed on.
 fn one_schedule(seed: u64) -> u64 {
     let mut random = Random(seed);
-    let (steps, states) = workload(&mut random);
+    let (steps, states) = accepted_steps(&mut random, STEPS);
     let schedule = Schedule::random(random.next(), 4);
     let fs = Scheduled { disk: SimulatedFileSystem::new(), schedule: Arc::clone(&schedule) };
     let keeping = OpenOptions {

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Model, Random, Step, options, run, variable};
+use common::{Random, accepted_steps, options, run, variable};
 use shuttle::rand::RngCore as _;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::atomic::{AtomicU64, Ordering};
@@ -85,28 +85,10 @@ fn open(fs: &SimulatedFileSystem, options: &OpenOptions) -> GraphStore {
         .unwrap_or_else(|error| panic!("opening: {error}"))
 }
 
-/// Steps that a store takes, and the state at each epoch that they lead to.
-fn workload(random: &mut Random) -> (Vec<Step>, Vec<Model>) {
-    let store = GraphStore::in_memory(options().config).unwrap();
-    let (mut steps, mut states) = (Vec::new(), vec![Model::default()]);
-    while steps.len() < STEPS {
-        let step = Step::random(random);
-        let mut next = states.last().unwrap().clone();
-        next.apply(&step);
-        if run(&store, &step).is_ok() {
-            if store.snapshot().unwrap().epoch() == states.len() as u64 {
-                states.push(next);
-            }
-            steps.push(step);
-        }
-    }
-    (steps, states)
-}
-
 /// A writer, two readers and one who compacts: threads of one handle, or of two.
 fn a_writer_two_readers_and_a_compaction() {
     let mut random = random();
-    let (steps, states) = workload(&mut random);
+    let (steps, states) = accepted_steps(&mut random, STEPS);
     let states = Arc::new(states);
     let fs = SimulatedFileSystem::new();
     let store = Arc::new(open(&fs, &busy(&mut random)));

@@ -269,7 +269,7 @@ fn run(signals: &Signals, shared: &Weak<Shared>, task: Task) {
                 let now = Instant::now();
                 let pause = match task(&mut wanted, now) {
                     Due::Now(work) => break work,
-                    Due::At(at) => at.map_or(Duration::from_hours(1), |at| at - now),
+                    Due::At(at) => at.map_or(sync::FOR_EVER, |at| at - now),
                 };
                 wanted = signals.wait(wanted, pause);
             }

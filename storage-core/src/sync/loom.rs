@@ -5,11 +5,11 @@ use std::time::Duration;
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
-pub(crate) use loom::thread::{JoinHandle, current};
+pub(crate) use loom::thread::{JoinHandle, current, yield_now};
 pub(crate) use std::sync::{PoisonError, TryLockError};
 
 use super::modelled;
-pub(crate) use super::modelled::{Instant, Published, PublishedOption};
+pub(crate) use super::modelled::{Instant, Published, PublishedOption, sleep};
 
 /// What a thread that opens a store needs; loom's own are small.
 const STACK_WORDS: usize = 1 << 16;
@@ -21,14 +21,7 @@ pub(crate) fn wait_timeout<'a, T>(
     guard: MutexGuard<'a, T>,
     timeout: Duration,
 ) -> MutexGuard<'a, T> {
-    drop(guard);
-    sleep(timeout);
-    super::lock(mutex)
-}
-
-pub(crate) fn sleep(time: Duration) {
-    modelled::pass(modelled::part_of(time));
-    loom::thread::yield_now();
+    modelled::give_up(mutex, guard, timeout)
 }
 
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {

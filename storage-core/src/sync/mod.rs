@@ -20,7 +20,12 @@ use self::native as platform;
 #[cfg(all(modelled, not(test)))]
 use self::shuttle as platform;
 
+use std::time::Duration;
+
 pub(crate) use platform::*;
+
+/// As good as for ever: who waits so long is called, or has nothing to do.
+pub(crate) const FOR_EVER: Duration = Duration::from_hours(1);
 
 /// Locks a mutex whose holders never leave its content half-changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -6,7 +6,8 @@ use std::ops::{Add, Sub};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Mutex, lock};
+use super::platform::yield_now;
+use super::{Mutex, MutexGuard, lock};
 
 thread_local! {
     // An execution's threads all run on the one that checks it, and executions are checked side by side.
@@ -50,14 +51,26 @@ impl Sub for Instant {
 }
 
 /// Lets time pass.
-pub(super) fn pass(time: Duration) {
+fn pass(time: Duration) {
     TICKS.set(TICKS.get().saturating_add(time));
 }
 
-/// How far the clock goes while a thread waits and nobody calls it: not so far that it comes to the end of
-/// its wait before others had their turns.
-pub(super) fn part_of(wait: Duration) -> Duration {
-    wait / 4
+/// Lets others have their turns, and some of the time pass: not so much that the end of the wait comes before
+/// these.
+pub(crate) fn sleep(time: Duration) {
+    pass(time / 4);
+    yield_now();
+}
+
+/// Gives a lock up for a moment.
+pub(super) fn give_up<'a, T>(
+    mutex: &'a Mutex<T>,
+    guard: MutexGuard<'a, T>,
+    time: Duration,
+) -> MutexGuard<'a, T> {
+    drop(guard);
+    sleep(time);
+    lock(mutex)
 }
 
 /// Stands for arc-swap's: a lock that is held for no longer than one look.

@@ -5,14 +5,11 @@ use std::time::Duration;
 
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
-pub(crate) use shuttle::thread::{JoinHandle, current};
+pub(crate) use shuttle::thread::{JoinHandle, current, yield_now};
 pub(crate) use std::sync::{PoisonError, TryLockError};
 
 use super::modelled;
-pub(crate) use super::modelled::{Instant, Published, PublishedOption};
-
-/// A wait that is as long as this one ends only when the thread is called.
-const FOR_EVER: Duration = Duration::from_hours(1);
+pub(crate) use super::modelled::{Instant, Published, PublishedOption, sleep};
 
 /// Gives the lock up: until it is notified, or for a moment in which some of the time passes.
 pub(crate) fn wait_timeout<'a, T>(
@@ -21,17 +18,10 @@ pub(crate) fn wait_timeout<'a, T>(
     guard: MutexGuard<'a, T>,
     timeout: Duration,
 ) -> MutexGuard<'a, T> {
-    if timeout >= FOR_EVER {
+    if timeout >= super::FOR_EVER {
         return condvar.wait(guard).unwrap_or_else(PoisonError::into_inner);
     }
-    drop(guard);
-    sleep(timeout);
-    super::lock(mutex)
-}
-
-pub(crate) fn sleep(time: Duration) {
-    modelled::pass(modelled::part_of(time));
-    shuttle::thread::yield_now();
+    modelled::give_up(mutex, guard, timeout)
 }
 
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {

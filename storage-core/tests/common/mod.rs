@@ -408,3 +408,22 @@ pub(crate) fn run(store: &GraphStore, step: &Step) -> storage_core::Result<()> {
         Step::Save => store.save(),
     }
 }
+
+/// Random steps that a store takes, and the state at each epoch that they lead to.
+pub(crate) fn accepted_steps(random: &mut Random, count: usize) -> (Vec<Step>, Vec<Model>) {
+    let store = GraphStore::in_memory(options().config).expect("a store can be made");
+    let (mut steps, mut states) = (Vec::new(), vec![Model::default()]);
+    while steps.len() < count {
+        let step = Step::random(random);
+        let mut next = states.last().expect("there is a first state").clone();
+        next.apply(&step);
+        // Of a refusal other tests know.
+        if run(&store, &step).is_ok() {
+            if store.snapshot().expect("it is open").epoch() == states.len() as u64 {
+                states.push(next);
+            }
+            steps.push(step);
+        }
+    }
+    (steps, states)
+}
