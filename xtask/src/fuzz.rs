@@ -3,6 +3,7 @@
 //! Built with the address sanitizer, so an input that leaks is a finding too, as is one that takes
 //! seconds, or much memory. Corpora, and inputs that failed, are in `target/fuzz`.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::num::NonZero;
 use std::process::Command;
@@ -12,9 +13,9 @@ use std::thread;
 use anyhow::{Context as _, Result, bail};
 
 use crate::cli::FuzzArguments;
-use crate::process;
 use crate::tools::FUZZ;
 use crate::workspace::Workspace;
+use crate::{process, report};
 
 /// The crate of the targets, from the root.
 pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
@@ -23,7 +24,10 @@ pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 /// that others use make five times as much of it.
 const LIMITS: [&str; 3] = ["-timeout=5", "-rss_limit_mb=2048", "-malloc_limit_mb=512"];
 
-/// Builds the targets and runs them, one a core at a time, all of them even if one fails.
+/// Where the report goes, from cargo's target folder.
+const REPORT: &str = "fuzz/report.txt";
+
+/// Builds the targets and runs them, one a core at a time, all of them even if one fails; writes a report.
 ///
 /// # Errors
 ///
@@ -41,6 +45,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &FuzzArguments) -> Result<()
     build.args(["--strip-dead-code", "--target", &host, "--target-dir"]).arg(&folder);
     process::run(&mut build)?;
 
+    let report = Mutex::new(report::preface(workspace)?);
     let failed = Mutex::new(Vec::new());
     let pending = Mutex::new(targets.iter());
     let next = || pending.lock().expect("no holder panics").next();
@@ -48,14 +53,23 @@ pub(crate) fn run(workspace: &Workspace, arguments: &FuzzArguments) -> Result<()
         for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
             scope.spawn(|| {
                 while let Some(target) = next() {
-                    if let Err(error) = fuzz(workspace, &host, target, arguments.seconds) {
-                        println!("{error:#}");
-                        failed.lock().expect("no holder panics").push(target.as_str());
-                    }
+                    let outcome = fuzz(workspace, &host, target, arguments.seconds);
+                    let line = match outcome {
+                        Ok(counts) => format!("{target}: {counts}"),
+                        Err(error) => {
+                            failed.lock().expect("no holder panics").push(target.as_str());
+                            format!("{target}: FAILED: {error:#}")
+                        }
+                    };
+                    println!("{line}");
+                    writeln!(report.lock().expect("no holder panics"), "\n{line}")
+                        .expect("a string takes all");
                 }
             });
         }
     });
+    let report = report.into_inner().expect("no holder panics");
+    fs::write(workspace.target(REPORT), report).with_context(|| format!("writing {REPORT}"))?;
     let failed = failed.into_inner().expect("no holder panics");
     if !failed.is_empty() {
         bail!("findings of {}: their inputs are in target/fuzz/artifacts", failed.join(", "));
@@ -63,8 +77,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &FuzzArguments) -> Result<()
     Ok(())
 }
 
-/// Runs one target, and prints what libFuzzer counted, or all that it said where it found something.
-fn fuzz(workspace: &Workspace, host: &str, target: &str, seconds: u64) -> Result<()> {
+/// Runs one target; returns what libFuzzer counted, or prints all that it said where it found something.
+fn fuzz(workspace: &Workspace, host: &str, target: &str, seconds: u64) -> Result<String> {
     let folder = workspace.target("fuzz");
     let executable = folder.join(host).join("release").join(target);
     let [corpus, artifacts, logs] =
@@ -88,10 +102,8 @@ fn fuzz(workspace: &Workspace, host: &str, target: &str, seconds: u64) -> Result
     let said = String::from_utf8_lossy(&said);
     if outcome.is_err() {
         println!("{said}");
-    } else {
-        println!("{target}: {}", counts(&said));
     }
-    outcome
+    outcome.map(|()| counts(&said))
 }
 
 /// What libFuzzer counted, in one line.
