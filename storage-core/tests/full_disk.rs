@@ -12,6 +12,7 @@ mod common;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use common::options;
 use storage_core::{Concept, Error, GraphStore, OpenOptions};
@@ -115,4 +116,65 @@ fn a_disk_that_cannot_be_written_is_read() {
         reads(&path);
         refused(&path, ErrorKind::ReadOnlyFilesystem);
     });
+}
+
+#[test]
+fn a_flush_that_had_no_room_is_tried_again_and_leaves_nothing_behind() {
+    on_small_disk("a_flush_that_had_no_room_is_tried_again_and_leaves_nothing_behind", |disk| {
+        let path = disk.join("store");
+        let options = OpenOptions { background: true, flush_bytes: 300_000, ..options() };
+        let store = GraphStore::open(&path, options).unwrap();
+        let put = |at: u32| {
+            let content = format!("{at}").repeat(2000);
+            store.put_concept(Concept::new(format!("c{at}"), content)).unwrap();
+        };
+        put(100);
+        let filling = fill(disk);
+        let patience = Instant::now() + Duration::from_mins(1);
+        let pause = || {
+            assert!(Instant::now() < patience, "the background does not get on");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut at = 101;
+        // The log was made longer beforehand, so there is room in it.
+        while store.stats().unwrap().log_bytes <= 300_000 {
+            put(at);
+            at += 1;
+        }
+        while store.stats().unwrap().maintenance_error.is_none() {
+            pause();
+        }
+        let files = |name: &str| std::fs::read_dir(path.join(name)).unwrap().count();
+        assert_eq!((files("wal"), files("seg")), (1, 0));
+        std::fs::remove_file(filling).unwrap();
+        // No further commit tells the background to look.
+        while store.stats().unwrap().segments == 0 {
+            pause();
+        }
+        let stats = store.stats().unwrap();
+        assert_eq!((stats.maintenance_error, stats.total_concepts), (None, u64::from(at - 100)));
+    });
+}
+
+#[test]
+fn a_store_on_a_full_disk_is_closed_without_an_error_for_what_it_need_not_write() {
+    on_small_disk(
+        "a_store_on_a_full_disk_is_closed_without_an_error_for_what_it_need_not_write",
+        |disk| {
+            let path = disk.join("store");
+            let store = GraphStore::open(&path, options()).unwrap();
+            store.put_concept(Concept::new("long", "word ".repeat(40_000))).unwrap();
+            let filling = fill(disk);
+            for _ in 0..3 {
+                GraphStore::open(&path, options()).unwrap().close().unwrap();
+            }
+            store.close().unwrap();
+            assert_eq!(std::fs::read_dir(path.join("wal")).unwrap().count(), 1);
+            std::fs::remove_file(filling).unwrap();
+            let store = GraphStore::open(&path, options()).unwrap();
+            assert!(store.concept("long").unwrap().is_some());
+            store.flush().unwrap();
+            assert!(store.verify().unwrap().is_sound());
+        },
+    );
 }

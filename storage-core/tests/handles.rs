@@ -8,6 +8,7 @@ mod common;
 use std::fs::{File, OpenOptions as FileOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,9 @@ use common::child::{TestChild, orders, say};
 use common::options;
 use common::watched::{Operation, WatchedFileSystem};
 use storage_core::fs::FileSystem;
-use storage_core::{Association, Concept, ConceptPatch, Direction, Error, GraphStore, OpenOptions};
+use storage_core::{
+    Association, Concept, ConceptPatch, Direction, Error, GraphStore, OpenOptions, interruptible,
+};
 
 fn open(dir: &Path) -> GraphStore {
     GraphStore::open(dir, options()).unwrap()
@@ -166,6 +169,70 @@ fn opening_beside_an_exclusive_writer_in_mid_write_succeeds() {
 
 fn options_with(timeout: Duration) -> OpenOptions {
     OpenOptions { timeout, ..options() }
+}
+
+#[test]
+fn the_timeout_holds_for_all_threads_of_a_handle_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let timeout = Duration::from_millis(800);
+    let store = GraphStore::open(dir.path(), options_with(timeout)).unwrap();
+    let _held = lock(dir.path(), "LOCK");
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for at in 0..8 {
+            let store = &store;
+            scope.spawn(move || {
+                let outcome = store.put_concept(concept(&format!("c{at}")));
+                assert!(matches!(outcome, Err(Error::Locked { .. })), "{outcome:?}");
+            });
+        }
+    });
+    // One after the other they would have waited eight times as long.
+    assert!(begun.elapsed() < timeout * 4, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_thread_that_waits_for_another_of_its_handle_can_be_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path(), options_with(Duration::from_mins(2))).unwrap();
+    let held = lock(dir.path(), "LOCK");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| store.put_concept(concept("first")));
+        std::thread::sleep(Duration::from_millis(50));
+        let second = interruptible(Rc::new(|| true), || store.put_concept(concept("second")));
+        assert!(matches!(second, Err(Error::Interrupted)), "{second:?}");
+        drop(held);
+        first.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_flush_that_failed_after_it_ended_the_log_is_not_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.put_concepts((0..100).map(|at| concept(&format!("c{at}"))).collect()).unwrap();
+    let before = store.stats().unwrap().log_bytes;
+    // A directory in its place: the segment can't be written.
+    let segment = dir.path().join("seg").join(format!("{:020}.seg", 1));
+    std::fs::create_dir(&segment).unwrap();
+    let logs = || std::fs::read_dir(dir.path().join("wal")).unwrap().count();
+    let other = open(dir.path());
+    for _ in 0..3 {
+        assert!(matches!(store.flush(), Err(Error::Io { .. })));
+        assert_eq!(logs(), 2, "a log without a transaction need not be ended");
+        for handle in [&store, &other, &open(dir.path())] {
+            handle.concept("c1").unwrap().unwrap();
+            assert!(handle.stats().unwrap().log_bytes >= before);
+        }
+    }
+    std::fs::remove_dir(&segment).unwrap();
+    store.put_concept(concept("later")).unwrap();
+    store.flush().unwrap();
+    assert_eq!(logs(), 3, "the previous generation needs the two that are flushed");
+    for handle in [&store, &other, &open(dir.path())] {
+        assert_eq!(handle.stats().unwrap().total_concepts, 101);
+        assert!(handle.stats().unwrap().log_bytes < before);
+    }
 }
 
 #[test]

@@ -7,10 +7,11 @@ mod common;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{Random, options};
-use storage_core::fs::{FileSystem, SimulatedFileSystem};
-use storage_core::{Concept, Error, GraphStore, OpenOptions, Ticket};
+use storage_core::fs::{FileSystem, Outcome, SimulatedFileSystem};
+use storage_core::{Concept, Durability, Error, GraphStore, OpenOptions, Ticket};
 
 fn put(store: &GraphStore, at: u64) -> Ticket {
     let mut transaction = store.transaction().unwrap();
@@ -44,6 +45,16 @@ fn what_a_ticket_was_waited_for_survives_power_loss_and_so_does_all_before() {
 }
 
 #[test]
+fn an_interval_is_kept_without_a_background_that_would_sync() {
+    let fs = SimulatedFileSystem::new();
+    let durability = Durability::Interval(Duration::from_hours(1));
+    let store = open(&fs, OpenOptions { durability, ..options() });
+    store.put_concept(Concept::new("c", "river")).unwrap();
+    let crashed = open(&fs.crash_with(Outcome::Dropped, &[], 0), options());
+    assert_eq!(crashed.snapshot().unwrap().concept_count(), 1);
+}
+
+#[test]
 fn tickets_can_be_waited_for_in_any_order_by_any_thread_and_after_closing() {
     let dir = tempfile::tempdir().unwrap();
     let store = GraphStore::open(dir.path(), options()).unwrap();
@@ -73,7 +84,7 @@ fn the_background_makes_them_durable_without_anyone_waiting() {
     let store = GraphStore::open(dir.path(), background).unwrap();
     let ticket = put(&store, 0);
     let durable = (0..3000).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
         ticket.is_durable()
     });
     assert!(durable);

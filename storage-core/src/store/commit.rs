@@ -211,7 +211,7 @@ impl Shared {
         self.show(writer, next);
         if let (Some(disk), Some(position)) = (&self.disk, &writer.position) {
             disk.control.set_newest_lsn(lsn);
-            self.maintenance.note_tail(position.log.bytes(), self.options.flush_bytes);
+            self.maintenance.note_tail(position.tail_bytes(), self.options.flush_bytes);
         }
         Ok(Appended { lsn, group })
     }
@@ -233,6 +233,10 @@ impl Shared {
         match durability {
             Durability::Sync => self.acknowledge_durable(appended),
             Durability::Interval(interval) => {
+                if !self.maintenance.is_running() {
+                    // No one would do it later.
+                    return self.acknowledge_durable(appended);
+                }
                 if appended.group.is_some() {
                     self.maintenance.sync_within(interval);
                 }

@@ -1,4 +1,4 @@
-//! The files of a store: making it, locking it, reading its newest manifest.
+//! The files of a store: making it, reading its newest manifest.
 //!
 //! Invariant: state = segments(manifest) + replay(log, lsn > manifest.lsn). Nothing here changes a file
 //! except under the write lock, and no file is changed after its name was published, but the log.
@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 
+use super::locks::Locks;
 use crate::control::Control;
-use crate::fs::{Access, File, FileSystem};
+use crate::fs::{Access, FileSystem};
 use crate::history::{Era, History, HistoryFile};
 use crate::manifest::{HistoryEntry, Manifest};
 use crate::options::{OpenOptions, StoreConfig};
 use crate::segment::Segment;
 use crate::state::{Part, State, TypeTable};
-use crate::sync::{self, AtomicBool, Instant, Mutex, MutexGuard, Ordering};
+use crate::sync;
 use crate::tombstones::Tombstones;
 use crate::wal::{self, End, Log, LogHeader};
-use crate::{Error, Result, interrupt};
+use crate::{Error, Result};
 
 /// How often an opening starts over because files are missing that the newest manifest needs.
 const OPEN_ATTEMPTS: u32 = 20;
@@ -36,17 +37,8 @@ pub(super) struct Disk {
     /// Poisonings of the store when this handle opened it.
     pub(super) poisonings: u64,
     pub(super) timeout: Duration,
-    /// `LOCK`, whose OS lock is the write lock; `None` when read-only.
-    lock: Option<Box<dyn File>>,
-    /// The write lock among this handle's threads: to the OS lock they are all one. It is taken before
-    /// [`super::Writer`], so that no reader waits for another process.
-    writing: Mutex<()>,
-    /// Whether the OS lock is kept for the handle's life.
-    keeps_lock: AtomicBool,
-    /// `LEASE`, whose OS lock is that of flush and compaction.
-    lease: Option<Box<dyn File>>,
-    /// The lease among this handle's threads: to the OS lock they are all one.
-    leased: Mutex<()>,
+    /// `None` when read-only.
+    pub(super) locks: Option<Locks>,
     /// Open segments by id, so that a new manifest maps only what is new in it.
     segments: DashMap<u64, Weak<Segment>>,
 }
@@ -61,6 +53,8 @@ pub(super) struct Position {
     /// The manifest's segments, with what was dead at its LSN.
     pub(super) base: Vec<Part>,
     pub(super) log: Log,
+    /// Bytes of the logs before it that the manifest needs: a flush ended them that did not succeed, or goes on.
+    pub(super) older_bytes: u64,
     /// What a recovery discarded from the end of the log: bytes that were never acknowledged.
     pub(super) discarded_bytes: u64,
     /// Whether an error left the log elsewhere than the state that is shown: then both start over from
@@ -68,38 +62,19 @@ pub(super) struct Position {
     pub(super) adrift: bool,
 }
 
-/// Holds an OS lock; gives it back when dropped.
-#[derive(Debug)]
-struct OsLock<'a>(&'a dyn File);
-
-/// Holds the write lock, of the handle's threads first and then of the processes.
-#[derive(Debug)]
-pub(super) struct WriteLock<'a> {
-    /// `None` where the handle keeps it.
-    processes: Option<OsLock<'a>>,
-    _threads: MutexGuard<'a, ()>,
-}
-
-impl<'a> WriteLock<'a> {
-    /// Gives back the threads' half only.
-    fn into_processes(self) -> Option<OsLock<'a>> {
-        self.processes
+impl Position {
+    /// Goes on in the log that comes after the current one.
+    pub(super) fn go_on_in(&mut self, log: Log) {
+        // A log that recovery made holds all that the manifest needs, once more.
+        let is_copy = log.header().start_lsn <= self.manifest.lsn + 1;
+        self.older_bytes = if is_copy { 0 } else { self.tail_bytes() };
+        self.log = log;
     }
-}
 
-impl Drop for OsLock<'_> {
-    fn drop(&mut self) {
-        // When the system can't release it, the lock goes with the handle; until then others get a
-        // typed error that names this process.
-        self.0.unlock().ok();
+    /// Bytes of the logs that the manifest needs: what a flush takes in, and opening replays.
+    pub(super) fn tail_bytes(&self) -> u64 {
+        self.older_bytes + self.log.bytes()
     }
-}
-
-/// Holds the lease of flush and compaction; gives it back when dropped, to other processes first.
-#[derive(Debug)]
-pub(super) struct Lease<'a> {
-    _processes: OsLock<'a>,
-    _threads: MutexGuard<'a, ()>,
 }
 
 /// A file that is in a store's directory while a repair writes it.
@@ -196,12 +171,11 @@ impl Disk {
     }
 
     fn attach(fs: Arc<dyn FileSystem>, dir: &Path, options: &OpenOptions) -> Result<Self> {
-        let (mut lock, mut lease) = (None, None);
+        let mut locks = None;
         let control = if options.read_only {
             Control::private()
         } else {
-            lock = Some(open_or_create(&*fs, &dir.join("LOCK"))?);
-            lease = Some(open_or_create(&*fs, &dir.join("LEASE"))?);
+            locks = Some(Locks::open(&*fs, dir)?);
             let path = dir.join("CONTROL");
             let page = fs.shared_page(&path).map_err(|e| Error::io("map", &path, e))?;
             Control::shared(page)
@@ -214,11 +188,7 @@ impl Disk {
             control,
             poisonings: 0,
             timeout: options.timeout,
-            lock,
-            writing: Mutex::new(()),
-            keeps_lock: AtomicBool::new(false),
-            lease,
-            leased: Mutex::new(()),
+            locks,
             segments: DashMap::new(),
         })
     }
@@ -272,80 +242,6 @@ impl Disk {
     /// Makes the names in the store's directory survive power loss.
     pub(super) fn sync_names(&self) -> Result<()> {
         self.fs.sync_dir(&self.dir).map_err(|e| Error::io("sync", &self.dir, e))
-    }
-
-    // ---- locks -----------------------------------------------------------------------------------
-
-    /// Takes the write lock, waiting for at most the timeout.
-    pub(super) fn write_lock(&self) -> Result<WriteLock<'_>> {
-        let read_only = || Error::ReadOnly { path: self.dir.clone() };
-        let file = self.lock.as_deref().ok_or_else(read_only)?;
-        let threads = sync::lock(&self.writing);
-        if self.keeps_lock.load(Ordering::Acquire) {
-            return Ok(WriteLock { processes: None, _threads: threads });
-        }
-        let path = self.dir.join("LOCK");
-        let mut deadline = None;
-        let mut pause = Duration::from_micros(20);
-        while !file.try_lock().map_err(|e| Error::io("lock", &path, e))? {
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.timeout);
-            if Instant::now() >= deadline {
-                let pid = self.control.writer_pid();
-                return Err(Error::Locked { path: self.dir.clone(), pid });
-            }
-            interrupt::check()?;
-            sync::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(5));
-        }
-        self.control.set_writer_pid(std::process::id());
-        Ok(WriteLock { processes: Some(OsLock(file)), _threads: threads })
-    }
-
-    /// Takes the write lock if no one has it.
-    pub(super) fn try_write_lock(&self) -> Option<WriteLock<'_>> {
-        let file = self.lock.as_deref()?;
-        let threads = sync::try_lock(&self.writing)?;
-        if self.keeps_lock.load(Ordering::Acquire) {
-            return Some(WriteLock { processes: None, _threads: threads });
-        }
-        if !file.try_lock().is_ok_and(|taken| taken) {
-            return None;
-        }
-        self.control.set_writer_pid(std::process::id());
-        Some(WriteLock { processes: Some(OsLock(file)), _threads: threads })
-    }
-
-    /// Takes the write lock for the handle's life.
-    pub(super) fn keep_write_lock(&self) -> Result<()> {
-        std::mem::forget(self.write_lock()?.into_processes());
-        self.keeps_lock.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    /// Gives back a write lock that was kept.
-    pub(super) fn release_kept_lock(&self) {
-        if !self.keeps_lock.load(Ordering::Acquire) {
-            return;
-        }
-        // A thread may be writing under it, a marker of what is durable, say.
-        let _threads = sync::lock(&self.writing);
-        if self.keeps_lock.swap(false, Ordering::AcqRel)
-            && let Some(file) = self.lock.as_deref()
-        {
-            drop(OsLock(file));
-        }
-    }
-
-    /// Takes the lease of flush and compaction, unless another thread or process has it.
-    pub(super) fn try_lease(&self) -> Result<Option<Lease<'_>>> {
-        let Some(file) = self.lease.as_deref() else { return Ok(None) };
-        let Some(threads) = sync::try_lock(&self.leased) else { return Ok(None) };
-        let path = self.dir.join("LEASE");
-        if !file.try_lock().map_err(|e| Error::io("lock", &path, e))? {
-            return Ok(None);
-        }
-        self.control.set_lease_pid(std::process::id());
-        Ok(Some(Lease { _processes: OsLock(file), _threads: threads }))
     }
 
     // ---- reading ---------------------------------------------------------------------------------
@@ -459,8 +355,15 @@ impl Disk {
         })?;
         let base = state.parts.clone();
         let newest = manifest.generation;
-        let mut position =
-            Position { manifest, newest, base, log, discarded_bytes: 0, adrift: false };
+        let mut position = Position {
+            manifest,
+            newest,
+            base,
+            log,
+            older_bytes: 0,
+            discarded_bytes: 0,
+            adrift: false,
+        };
         let state = self.follow_chain(&mut position, state)?;
         Ok((position, state))
     }
@@ -577,19 +480,6 @@ fn check_local(fs: &dyn FileSystem, dir: &Path, options: &OpenOptions) -> Result
 
 fn not_found(dir: &Path, options: &OpenOptions) -> Error {
     Error::NotFound { path: dir.to_owned(), read_only: options.read_only }
-}
-
-fn open_or_create(fs: &dyn FileSystem, path: &Path) -> Result<Box<dyn File>> {
-    loop {
-        match fs.open(path, Access::ReadWrite) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            outcome => return outcome.map_err(|e| Error::io("open", path, e)),
-        }
-        match fs.create_new(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            outcome => return outcome.map_err(|e| Error::io("create", path, e)),
-        }
-    }
 }
 
 /// What a creation that a crash cut short may have left: an empty first log, nothing else.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::commit::now;
-use super::disk::{Disk, header, segment_path};
+use super::disk::{Disk, Position, header, segment_path};
 use super::{Shared, Writer};
 use crate::history::{HistoryFile, LeftOut, Subject};
 use crate::manifest::{Manifest, SegmentEntry, replace_leftover};
@@ -36,7 +36,7 @@ impl Shared {
         };
         let mut writer = self.writer();
         writer.pinned = 0;
-        let bytes = writer.position().log.bytes();
+        let bytes = writer.position().tail_bytes();
         drop(writer);
         self.maintenance.note_tail(bytes, self.options.flush_bytes);
         outcome
@@ -56,7 +56,12 @@ impl Shared {
             if position.manifest.lsn == state.epoch {
                 return Ok(None);
             }
-            (state, Arc::clone(position.log.group()), position.log.header().number)
+            let number = position.log.header().number;
+            if position.log.newest_lsn() < position.log.header().start_lsn {
+                // A flush that failed has ended the log before already, and synced it.
+                return Ok(Some(Begun::new(&mut writer, number, state)));
+            }
+            (state, Arc::clone(position.log.group()), number)
         };
         let logs = wal::list_logs(&*disk.fs, &disk.dir)?;
         let number = logs.last().copied().unwrap_or(0).max(number) + 1;
@@ -72,16 +77,8 @@ impl Shared {
         self.catch_up_as_writer(disk, &mut writer)?;
         let position = writer.position_mut();
         disk.note_sync(position.log.seal(number))?;
-        position.log = fresh;
-        let begun = Begun {
-            files: position.base.len(),
-            base: position.base.clone(),
-            previous: position.manifest.clone(),
-            log: number,
-            state: self.state.load_full(),
-        };
-        writer.pinned = begun.state.epoch;
-        Ok(Some(begun))
+        position.go_on_in(fresh);
+        Ok(Some(Begun::new(&mut writer, number, self.state.load_full())))
     }
 
     fn finish_flush(&self, disk: &Disk, begun: &Begun) -> Result<()> {
@@ -159,6 +156,8 @@ impl Shared {
             position.manifest = manifest.clone();
             position.newest = manifest.generation;
             position.base = base;
+            // What recovery may have copied to another log since, is in that one.
+            position.older_bytes = 0;
             next
         } else {
             // This handle started over from a manifest in between, perhaps from this very one.
@@ -207,15 +206,16 @@ impl Shared {
 
     pub(super) fn save_at_close(&self, disk: &Disk) -> Result<()> {
         disk.check_not_poisoned()?;
-        let tail = self.writer().position().log.bytes();
+        let tail = self.writer().position().tail_bytes();
         let flush = || match disk.try_lease()? {
             Some(_lease) => self.flush_leased(disk),
             None => Ok(()),
         };
-        let flushed = if tail > SMALL_TAIL_BYTES { flush() } else { Ok(()) };
-        // What was acknowledged is to be durable, whatever became of the flush.
-        self.save()?;
-        flushed
+        if tail > SMALL_TAIL_BYTES {
+            // It spares the next opening some work. Where it fails, nothing is lost: the log has it all.
+            flush().ok();
+        }
+        self.save()
     }
 }
 
@@ -229,6 +229,14 @@ struct Begun {
     /// The log that goes on after the flushed one.
     log: u64,
     state: Arc<State>,
+}
+
+impl Begun {
+    fn new(writer: &mut Writer, log: u64, state: Arc<State>) -> Self {
+        writer.pinned = state.epoch;
+        let Position { base, manifest, .. } = writer.position();
+        Self { files: base.len(), base: base.clone(), previous: manifest.clone(), log, state }
+    }
 }
 
 /// Merges parts into a new segment file and enters it into a manifest.
@@ -257,12 +265,16 @@ pub(super) fn write_segment(
         first_lsn: lsns().map(|i| i.first_lsn).min().unwrap_or(0),
         last_lsn: lsns().map(|i| i.last_lsn).max().unwrap_or(0),
     };
-    let target = MergeTarget::File { fs: &*disk.fs, path };
+    let target = MergeTarget::File { fs: &*disk.fs, path: path.clone() };
     let oldest =
         state.parts.first().is_none_or(|part| Arc::ptr_eq(&part.segment, &parts[0].segment));
     let beneath = if oldest { Beneath::Nothing } else { Beneath::OlderParts };
-    let segment =
-        Arc::new(merge(&inputs, beneath, &target, &identity, &state.config, state.hasher)?);
+    let merged = merge(&inputs, beneath, &target, &identity, &state.config, state.hasher);
+    if merged.is_err() {
+        // The disk is full, perhaps: commits need the room more than half a segment does.
+        disk.fs.remove(&path).ok();
+    }
+    let segment = Arc::new(merged?);
     disk.remember(&segment);
     let bytes = segment.byte_len() as u64;
     manifest.segments.push(SegmentEntry { id, tombstones: None, bytes });

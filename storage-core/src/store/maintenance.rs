@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Shared;
 use super::disk::Disk;
+use super::locks::Lease;
 use crate::sync::{self, Condvar, Instant, JoinHandle, Mutex, MutexGuard};
 use crate::{Error, Result, interrupt};
 
@@ -16,6 +17,9 @@ use crate::{Error, Result, interrupt};
 const BACKPRESSURE_FACTOR: u64 = 4;
 /// How long to wait for another process to end its flush or compaction.
 const LEASE_PAUSE: Duration = Duration::from_millis(100);
+/// How long to wait after a flush or compaction that failed; twice as long after each further one.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_RETRY_PAUSE: Duration = Duration::from_mins(1);
 /// How long after something expired a sweep comes.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 /// How long no one has to commit before waste is looked for.
@@ -42,8 +46,10 @@ struct Wanted {
     running: bool,
     stop: bool,
     flush: bool,
-    /// When to try again what another process was at; `flush` stays set meanwhile.
+    /// When to try again what another process was at, or what failed; `flush` stays set meanwhile.
     retry_at: Option<Instant>,
+    /// How often in a row it has failed.
+    failures: u32,
     /// When no one will have committed for a while, if no one does.
     idle_at: Option<Instant>,
     tail_bytes: u64,
@@ -58,6 +64,11 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// Whether a flush is to be tried now.
+    fn is_flush_due(&self, now: Instant) -> bool {
+        self.flush && self.retry_at.is_none_or(|at| at <= now)
+    }
+
     /// Notes how long the tail is, and from where on it holds writers up.
     fn set_tail(&mut self, tail_bytes: u64, flush_bytes: u64) {
         self.tail_bytes = tail_bytes;
@@ -193,9 +204,11 @@ impl Maintenance {
     pub(super) fn wait_for_room(&self, shared: &Shared) {
         let mut wanted = self.signals.lock();
         if !wanted.running {
-            let due = wanted.sync_due.is_some_and(|due| due <= Instant::now());
-            let sweep = wanted.sweep_due.is_some_and(|due| due <= Instant::now());
-            let flush = std::mem::take(&mut wanted.flush);
+            let now = Instant::now();
+            let due = wanted.sync_due.is_some_and(|due| due <= now);
+            let sweep = wanted.sweep_due.is_some_and(|due| due <= now);
+            let flush = wanted.is_flush_due(now);
+            wanted.flush &= !flush;
             drop(wanted);
             if due {
                 shared.background_sync();
@@ -246,7 +259,7 @@ fn maintains(wanted: &mut Wanted, now: Instant) -> Due {
     if wanted.sweep_due.is_some_and(|due| due <= now) {
         return Due::Now(Shared::background_sweep);
     }
-    if wanted.flush && wanted.retry_at.is_none_or(|at| at <= now) {
+    if wanted.is_flush_due(now) {
         wanted.flush = false;
         return Due::Now(Shared::background_maintain);
     }
@@ -259,6 +272,7 @@ fn maintains(wanted: &mut Wanted, now: Instant) -> Due {
 }
 
 fn run(signals: &Signals, shared: &Weak<Shared>, task: Task) {
+    let _watch = Watch(signals);
     loop {
         let work = {
             let mut wanted = signals.lock();
@@ -276,6 +290,18 @@ fn run(signals: &Signals, shared: &Weak<Shared>, task: Task) {
         };
         let Some(shared) = shared.upgrade() else { return };
         work(&shared);
+    }
+}
+
+/// Tells the commits when a thread panics: from then on they do the work themselves.
+struct Watch<'a>(&'a Signals);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lock().running = false;
+            self.0.changed.notify_all();
+        }
     }
 }
 
@@ -301,6 +327,15 @@ impl Shared {
             // Who stopped it wanted something else done; it is due still.
             wanted.flush = true;
             return;
+        }
+        wanted.failures = if outcome.is_ok() { 0 } else { wanted.failures.saturating_add(1) };
+        if let Err(error) = &outcome
+            && !matches!(error, Error::Poisoned { .. } | Error::Closed)
+        {
+            // The disk was full, perhaps, and is so no longer. What there was to flush there is still.
+            let pause = RETRY_PAUSE.saturating_mul(1 << (wanted.failures - 1).min(16));
+            wanted.flush = true;
+            wanted.retry_at = Some(Instant::now() + pause.min(LONGEST_RETRY_PAUSE));
         }
         wanted.last_error = outcome.err().map(|error| error.to_string());
         drop(wanted);
@@ -358,13 +393,13 @@ impl Shared {
         let mut writer = self.writer();
         self.adopt_newest(disk, &mut writer)?;
         self.follow_others(disk, &mut writer, false)?;
-        let bytes = writer.position().log.bytes();
+        let bytes = writer.position().tail_bytes();
         drop(writer);
         self.maintenance.correct_tail(bytes, self.options.flush_bytes);
         Ok(bytes)
     }
 
-    pub(super) fn lease<'a>(&self, disk: &'a Disk) -> Result<super::disk::Lease<'a>> {
+    pub(super) fn lease<'a>(&self, disk: &'a Disk) -> Result<Lease<'a>> {
         if self.options.read_only {
             return Err(Error::ReadOnly { path: disk.dir.clone() });
         }
@@ -380,5 +415,22 @@ impl Shared {
             interrupt::check()?;
             sync::sleep(Duration::from_millis(2));
         }
+    }
+}
+
+#[cfg(all(test, not(modelled)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_leaves_its_work_to_the_commits() {
+        let maintenance = Maintenance::default();
+        maintenance.signals.lock().running = true;
+        let signals = Arc::clone(&maintenance.signals);
+        let thread = sync::spawn("panics", move || {
+            run(&signals, &Weak::new(), |_, _| panic!("as is wanted"))
+        });
+        assert!(thread.expect("it starts").join().is_err());
+        assert!(!maintenance.is_running());
     }
 }

@@ -10,6 +10,7 @@ mod exchange;
 mod expiry;
 mod flush;
 mod history;
+mod locks;
 mod maintenance;
 #[cfg(all(modelled, test))]
 mod models;

@@ -19,10 +19,11 @@ impl Disk {
             let (next, end) = replay(&mut position.log, state)?;
             state = next;
             let End::Sealed { next } = end else { return Ok((state, end)) };
-            position.log = self.open_log(next, state.store)?.ok_or_else(|| {
+            let log = self.open_log(next, state.store)?.ok_or_else(|| {
                 let path = wal::log_path(&self.dir, next);
                 Error::corrupt(&path, 0, "the log that the seal before names", "no header")
             })?;
+            position.go_on_in(log);
         }
     }
 
@@ -33,7 +34,7 @@ impl Disk {
             state = next;
             match self.next_whole_log(position, &state)? {
                 NextLog::None => return Ok(state),
-                NextLog::Found(log) => position.log = *log,
+                NextLog::Found(log) => position.go_on_in(*log),
                 NextLog::Gap { number, start_lsn } => {
                     // A writer may have gone on and rotated since this log was read.
                     let epoch = state.epoch;
@@ -179,7 +180,7 @@ impl Disk {
         // The copies were durable before, or are now: damage to them must not pass for a torn tail.
         fresh.mark_synced()?;
         self.note_sync(position.log.seal(number))?;
-        position.log = fresh;
+        position.go_on_in(fresh);
         Ok(())
     }
 

@@ -30,7 +30,7 @@ pub struct StoreStats {
     pub segment_bytes: u64,
     /// Bytes of the parts in memory.
     pub memory_bytes: u64,
-    /// Bytes of the newest log.
+    /// Bytes of the logs that opening replays: those since the last flush.
     pub log_bytes: u64,
     /// Rows and edges that are dead, and not yet compacted away.
     pub dead_rows: u64,
@@ -114,7 +114,7 @@ impl Shared {
             stats.dead_rows += part.dead_rows.len() + part.dead_edges.len();
         }
         if let Some(position) = &self.writer().position {
-            stats.log_bytes = position.log.bytes();
+            stats.log_bytes = position.tail_bytes();
             stats.discarded_bytes = position.discarded_bytes;
             stats.generation = position.manifest.generation;
         }

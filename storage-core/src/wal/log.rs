@@ -98,7 +98,7 @@ impl Log {
     /// The file, its header and its name are durable on return.
     ///
     /// # Errors
-    /// [`Error::Io`]; a log may then be left whose creation never finished.
+    /// [`Error::Io`]; where the file can't be removed either, a log is left whose creation never finished.
     pub(crate) fn create(fs: &dyn FileSystem, dir: &Path, header: LogHeader) -> Result<Self> {
         assert!(
             header.start_lsn > 0 && header.cut_lsn >= header.start_lsn - 1,
@@ -106,10 +106,18 @@ impl Log {
         );
         let path = log_path(dir, header.number);
         let file = fs.create_new(&path).map_err(|error| Error::io("create", &path, error))?;
-        file.write_all_at(&header.encode(), 0).map_err(|error| Error::io("write", &path, error))?;
-        file.sync_data().map_err(|error| Error::io("sync", &path, error))?;
-        let names = log_dir(dir);
-        fs.sync_dir(&names).map_err(|error| Error::io("sync", &names, error))?;
+        let finish = || {
+            let encoded = header.encode();
+            file.write_all_at(&encoded, 0).map_err(|error| Error::io("write", &path, error))?;
+            file.sync_data().map_err(|error| Error::io("sync", &path, error))?;
+            let names = log_dir(dir);
+            fs.sync_dir(&names).map_err(|error| Error::io("sync", &names, error))
+        };
+        if let Err(error) = finish() {
+            // Nothing names it. Each try would leave one more, on a disk that is full perhaps.
+            fs.remove(&path).ok();
+            return Err(error);
+        }
         let mut log = Self::new(dir, path, header, Access::ReadWrite, Arc::from(file));
         log.tail = Tail::Ends(End::Clean);
         log.searched = true;

@@ -266,6 +266,20 @@ fn log_of_recovery_is_whole_once_it_holds_all_copies() {
 }
 
 #[test]
+fn a_log_that_could_not_be_created_leaves_no_file() {
+    let (fs, log) = new_log();
+    let header = LogHeader { number: 2, ..*log.header() };
+    // Making the file, writing and syncing its header, syncing the name.
+    for at in 0..4 {
+        fs.inject(Fault { operation: fs.operations() + at, kind: FaultKind::Io, for_good: false });
+        let error = Log::create(&fs, store(), header).expect_err("it fails");
+        assert!(matches!(error, Error::Io { .. }), "{at}: {error}");
+        assert_eq!(list_logs(&fs, store()).expect("listed"), [1], "{at}");
+    }
+    Log::create(&fs, store(), header).expect("the name is free");
+}
+
+#[test]
 fn full_disk_refuses_a_transaction_and_leaves_the_log_usable() {
     let (fs, mut log) = new_log();
     fs.inject(Fault { for_good: true, ..next_operation(&fs, FaultKind::NoSpace) });
