@@ -428,7 +428,7 @@ mod tests {
         maintenance.signals.lock().running = true;
         let signals = Arc::clone(&maintenance.signals);
         let thread = sync::spawn("panics", move || {
-            run(&signals, &Weak::new(), |_, _| panic!("as is wanted"))
+            run(&signals, &Weak::new(), |_, _| panic!("as is wanted"));
         });
         assert!(thread.expect("it starts").join().is_err());
         assert!(!maintenance.is_running());
