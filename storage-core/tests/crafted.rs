@@ -12,7 +12,7 @@ use common::crafted::{Crafted, GRAPH, TEXT, within_limits};
 use common::damaged::{Answers, Files, Sound, ask, id, open};
 use common::{Random, WORDS, options};
 use storage_core::fs::{FileSystem, SimulatedFileSystem};
-use storage_core::{Association, Concept, Direction, Error, GraphStore};
+use storage_core::{Association, Concept, Direction, Error, Filter, GraphStore, OpenOptions};
 
 /// The files without the older manifests, which would serve in place of the newest.
 fn newest_generation(files: &Files) -> Files {
@@ -126,6 +126,34 @@ fn counts_that_disagree_behind_checksums_that_match_are_damage() {
         crafted.set(good.section(11).start, &f32::INFINITY.to_le_bytes());
         damaged(crafted, "an infinite component");
     });
+}
+
+#[test]
+fn behind_the_largest_number_there_is_no_concept() {
+    const NUMBERS: u32 = 1;
+    let fs = SimulatedFileSystem::new();
+    let shared: Arc<dyn FileSystem> = Arc::new(fs.clone());
+    let store = GraphStore::open_with(shared, Path::new("store"), options()).unwrap();
+    store.put_concepts((0..3).map(|at| Concept::new(id(at), "river")).collect()).unwrap();
+    store.flush().unwrap();
+    store.close().unwrap();
+    let files = fs.paths().into_iter().map(|path| (path.clone(), fs.view(&path).unwrap().to_vec()));
+    let mut files = newest_generation(&files.collect());
+    let is_segment = |path: &PathBuf| path.extension() == Some("seg".as_ref());
+    let path = files.keys().find(|path| is_segment(path)).unwrap().clone();
+    let mut crafted = Crafted(files[&path].clone());
+    let numbers = crafted.section(NUMBERS);
+    crafted.set(numbers.end - 4, &u32::MAX.to_le_bytes());
+    files.insert(path, crafted.seal());
+
+    let store = open(&files, options()).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.concept_ids(Some(&id(1)), 9).unwrap(), [id(2)]);
+    assert!(snapshot.concept_ids(Some(&id(2)), 9).unwrap().is_empty());
+    let filter = Filter { category: Some("some".to_owned()), ..Filter::default() };
+    assert!(snapshot.concept_ids_by(&filter, Some(&id(2)), 9).unwrap().is_empty());
+    let untrusted = OpenOptions { untrusted: true, ..options() };
+    assert!(matches!(open(&files, untrusted), Err(Error::Corrupt { .. })));
 }
 
 /// A store of one large segment, and a log that deletes a concept and an association of it.

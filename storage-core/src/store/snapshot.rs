@@ -128,15 +128,16 @@ impl Snapshot {
     /// # Errors
     /// [`Error::ConceptNotFound`] when there is no concept `after`.
     pub fn concept_ids(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
-        let from = self.number_after(after)?;
+        let Some(from) = self.number_after(after)? else { return Ok(Vec::new()) };
         self.state.ids_of(self.state.numbers_from(from, limit)?)
     }
 
-    /// The number behind that of a concept; the first without one.
-    fn number_after(&self, after: Option<&str>) -> Result<u32> {
-        let Some(id) = after else { return Ok(0) };
+    /// The number behind that of a concept; the first without one, `None` behind the largest.
+    fn number_after(&self, after: Option<&str>) -> Result<Option<u32>> {
+        let Some(id) = after else { return Ok(Some(0)) };
         match self.state.number_of(id)? {
-            Some(number) => Ok(number + 1),
+            // The largest number is never given out, but damaged bytes may name it.
+            Some(number) => Ok(number.checked_add(1)),
             None => Err(Error::ConceptNotFound { id: id.to_owned(), is_end: false }),
         }
     }
@@ -151,7 +152,7 @@ impl Snapshot {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>> {
-        let from = self.number_after(after)?;
+        let Some(from) = self.number_after(after)? else { return Ok(Vec::new()) };
         self.state.ids_of(self.state.numbers_passing(filter, from, limit)?)
     }
 
