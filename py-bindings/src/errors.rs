@@ -418,7 +418,7 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr 
         }
         Error::NotFound { path, read_only } => {
             let advice = if *read_only {
-                "there is no store, and read_only=True makes none; open it for writing once"
+                "there is no store; check the path, or open it for writing once to make one"
             } else {
                 "there is no store; pass create=True to make one"
             };

@@ -120,7 +120,7 @@ def test_a_missing_store_says_how_to_make_one(tmp_path: Path) -> None:
     assert caught.value.filename == str(tmp_path / "none")
     assert isinstance(caught.value, sutra_storage.StoreNotFoundError)
     for create in (False, True):
-        with pytest.raises(sutra_storage.StoreNotFoundError, match="read_only=True makes none"):
+        with pytest.raises(sutra_storage.StoreNotFoundError, match="open it for writing once"):
             GraphStore(tmp_path / "none", read_only=True, create=create)
     assert not (tmp_path / "none").exists()
 

@@ -91,8 +91,11 @@ def test_damage_is_told_and_what_lies_beside_it_is_saved(tmp_path: Path) -> None
 def test_what_can_not_be_repaired_is_refused(tmp_path: Path) -> None:
     """Each cause by its class."""
     store, target = tmp_path / "store", tmp_path / "target"
-    with pytest.raises(sutra_storage.StoreNotFoundError):
+    with pytest.raises(
+        sutra_storage.StoreNotFoundError, match="no store; check the path"
+    ) as caught:
         sutra_storage.repair(store, target)
+    assert caught.value.filename == str(store)
     _make(store)
     with pytest.raises(sutra_storage.InvalidArgumentError):
         sutra_storage.repair(store, tmp_path)

@@ -70,7 +70,7 @@ pub enum Error {
         "there is no store at {path}{advice}",
         path = path.display(),
         advice = if *read_only {
-            ", and a read-only opening makes none; open it for writing once, with create = true"
+            "; check the path, or open it for writing once, with create = true, to make one"
         } else {
             "; pass create = true to make one"
         }
@@ -78,7 +78,7 @@ pub enum Error {
     NotFound {
         /// The directory.
         path: PathBuf,
-        /// Whether it was to be opened for reading only, which makes none whatever `create` says.
+        /// Whether it was only to be read, or repaired, which makes none whatever `create` says.
         read_only: bool,
     },
     /// The directory holds files, but no store.

@@ -616,8 +616,14 @@ fn wild_damage_is_survived_and_invents_nothing() {
 fn what_is_no_damaged_store_or_no_place_for_a_new_one_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    let missing = GraphStore::repair(at("none"), at("new"));
-    assert!(matches!(missing, Err(Error::NotFound { .. })), "{missing:?}");
+    match GraphStore::repair(at("none"), at("new")) {
+        Err(error @ Error::NotFound { .. }) => {
+            let place = dir.path().canonicalize().unwrap().join("none");
+            let told = format!("there is no store at {}; check the path", place.display());
+            assert!(error.to_string().starts_with(&told), "{error}");
+        }
+        outcome => panic!("{outcome:?}"),
+    }
     std::fs::create_dir(at("empty")).unwrap();
     assert!(matches!(GraphStore::repair(at("empty"), at("new")), Err(Error::NotFound { .. })));
     assert!(!at("new").exists());
@@ -639,6 +645,44 @@ fn what_is_no_damaged_store_or_no_place_for_a_new_one_is_refused() {
     }
     writer.close().unwrap();
     assert_eq!(GraphStore::repair(at("store"), at("new")).unwrap().saved.concepts, 1);
+}
+
+/// A link may lead from the target into the damaged store, or from that into the target.
+#[cfg(unix)]
+#[test]
+fn a_target_within_the_store_is_refused_however_it_is_reached() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let store = GraphStore::open(at("outer/store"), options()).unwrap();
+    store.put_concept(Concept::new("a", "river")).unwrap();
+    store.close().unwrap();
+    let files = || {
+        let mut names: Vec<_> = std::fs::read_dir(at("outer/store")).unwrap().collect();
+        names.sort_by_key(|entry| entry.as_ref().unwrap().file_name());
+        names.into_iter().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+    };
+    let before = files();
+    std::os::unix::fs::symlink(at("outer/store"), at("link")).unwrap();
+    std::os::unix::fs::symlink(at("outer"), at("folder")).unwrap();
+    for (damaged, target) in [
+        ("outer/store", "link/new"),
+        ("outer/store", "link/not/yet/new"),
+        ("outer/store", "folder/store/new"),
+        ("outer/store", "link/wal/../new"),
+        ("outer/store", "new/../link/new"),
+        ("outer/store", "folder"),
+        ("link", "outer/store/new"),
+        ("link", "folder/store"),
+        ("folder/store", "outer"),
+    ] {
+        let outcome = GraphStore::repair(at(damaged), at(target));
+        let is_refused = matches!(outcome, Err(Error::InvalidArgument { name: "target", .. }));
+        assert!(is_refused, "{damaged} to {target}: {outcome:?}");
+        assert_eq!(files(), before, "{damaged} to {target}");
+    }
+    assert!(!at("new").exists());
+    assert_eq!(GraphStore::repair(at("link"), at("folder/new")).unwrap().saved.concepts, 1);
+    assert!(at("outer/new").is_dir());
 }
 
 /// On a medium that can't be written, as far as permissions make one.

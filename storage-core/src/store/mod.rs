@@ -26,7 +26,7 @@ mod untrusted;
 mod write;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::fs::{FileSystem, OsFileSystem};
@@ -364,15 +364,17 @@ impl GraphStore {
 
 /// The same place, whatever becomes of the process's current directory and of symbolic links.
 fn fixed(path: &Path) -> PathBuf {
-    let whole = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     path.canonicalize().unwrap_or_else(|_| {
-        // It is not there yet: what is above it may be.
-        let whole = whole();
-        let above = whole.parent().and_then(|parent| parent.canonicalize().ok());
-        match (above, whole.file_name()) {
-            (Some(above), Some(name)) => above.join(name),
-            _ => whole,
-        }
+        // It is not there yet: what is above it may be, and links among that. What is not will be made as
+        // it is written, so that ".." leads back out of it.
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        whole.components().fold(PathBuf::new(), |mut place, component| {
+            match component {
+                Component::ParentDir => drop(place.pop()),
+                _ => place.push(component),
+            }
+            place.canonicalize().unwrap_or(place)
+        })
     })
 }
 

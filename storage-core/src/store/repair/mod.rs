@@ -13,7 +13,7 @@ mod sources;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::GraphStore;
+use super::{GraphStore, fixed};
 use crate::fs::{Access, FileSystem, OsFileSystem};
 use crate::{Error, Result};
 use plan::Plan;
@@ -50,7 +50,8 @@ impl GraphStore {
     /// # Errors
     /// [`Error::NotFound`] when nothing of a store is there; [`Error::Locked`] while another process writes
     /// to it, as far as its locks and its files tell; [`Error::NotAStore`] when the target is not empty;
-    /// [`Error::Version`]; [`Error::InvalidArgument`] for a path that is empty, or one inside the other;
+    /// [`Error::Version`]; [`Error::InvalidArgument`] for a path that is empty, or one inside the other,
+    /// links followed;
     /// [`Error::Io`] when the new store can't be written. After an error the target holds nothing that
     /// opens.
     ///
@@ -58,14 +59,15 @@ impl GraphStore {
     /// Reads every file once and what is saved twice more. Memory: the logs, and some dozens of bytes for
     /// each concept, id and association.
     pub fn repair(damaged: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<RepairReport> {
-        Self::repair_with(
-            &(Arc::new(OsFileSystem) as Arc<dyn FileSystem>),
-            damaged.as_ref(),
-            target.as_ref(),
-        )
+        let (damaged, target) = (damaged.as_ref(), target.as_ref());
+        super::check_path(damaged)?;
+        super::check_path(target)?;
+        let fs: Arc<dyn FileSystem> = Arc::new(OsFileSystem);
+        // A link may lead from one into the other.
+        Self::repair_with(&fs, &fixed(damaged), &fixed(target))
     }
 
-    /// Repairs a store on another file system than the platform's.
+    /// Repairs a store on another file system than the platform's; paths are taken as they are written.
     ///
     /// # Errors
     /// As [`GraphStore::repair`].
