@@ -28,6 +28,7 @@ pub(crate) use lookup::Place;
 pub(crate) use part::{Ending, Part};
 pub use search::{ConceptHit, HybridHit, Leg, TextQuery, WordOperator};
 pub(crate) use types::{MAX_TYPES, TypeTable};
+use view::Views;
 pub(crate) use view::{Seen, View};
 
 use crate::history::History;
@@ -62,6 +63,8 @@ pub(crate) struct State {
     pub(crate) namespace: Arc<str>,
     /// Whether some rows or edges are not everyone's, always: then readers see a [`View`] of it.
     pub(crate) is_scoped: bool,
+    /// This state as readers see it.
+    views: Views,
 }
 
 impl State {
@@ -89,6 +92,7 @@ impl State {
             past: false,
             namespace: Arc::from(DEFAULT_NAMESPACE),
             is_scoped: false,
+            views: Views::default(),
         })
     }
 

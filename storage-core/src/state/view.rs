@@ -5,13 +5,17 @@
 //! on any state, with the statistics of what is seen. Invariant: an association is seen only with both its
 //! concepts.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Weak};
 
 use roaring::RoaringBitmap;
 
 use super::{Part, State};
 use crate::Result;
+use crate::history::{Deaths, Stack};
 use crate::segment::{Of, Segment, all_ordinals};
+use crate::sync::{self, Mutex};
 
 /// Which concepts and associations a reader sees.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,24 +29,93 @@ pub(crate) struct View {
 }
 
 /// What a view makes of a state, and what it takes to make it of the next state with less work.
+///
+/// It keeps bitmaps, and no segment: who reads no more holds up neither memory nor files.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    /// The state that is seen. It is not kept alive; neither are parts that it alone has.
+    /// The state that is seen.
     whole: Weak<State>,
+    epoch: u64,
     view: View,
     /// Until when nothing more expires.
     until: f64,
     /// The numbers of rows that are not seen for the time.
     hidden: RoaringBitmap,
     parts: Vec<SeenPart>,
-    state: Arc<State>,
+    /// The state as it is seen, which goes with the whole one.
+    state: Weak<State>,
 }
 
 #[derive(Debug)]
 struct SeenPart {
-    whole: Part,
+    segment: Weak<Segment>,
+    dead_rows: Arc<RoaringBitmap>,
+    dead_edges: Arc<RoaringBitmap>,
     hidden: Hidden,
-    shown: Part,
+    shown: Marks,
+}
+
+/// All of a part but its segment.
+#[derive(Debug)]
+struct Marks {
+    dead_rows: Arc<RoaringBitmap>,
+    dead_vectors: Arc<RoaringBitmap>,
+    dead_edges: Arc<RoaringBitmap>,
+    dead_words: u64,
+    deaths: Stack<Deaths>,
+}
+
+impl Marks {
+    fn of(part: &Part) -> Self {
+        Self {
+            dead_rows: Arc::clone(&part.dead_rows),
+            dead_vectors: Arc::clone(&part.dead_vectors),
+            dead_edges: Arc::clone(&part.dead_edges),
+            dead_words: part.dead_words,
+            deaths: part.deaths.clone(),
+        }
+    }
+
+    fn on(&self, segment: &Arc<Segment>) -> Part {
+        Part {
+            segment: Arc::clone(segment),
+            dead_rows: Arc::clone(&self.dead_rows),
+            dead_vectors: Arc::clone(&self.dead_vectors),
+            dead_edges: Arc::clone(&self.dead_edges),
+            dead_words: self.dead_words,
+            deaths: self.deaths.clone(),
+        }
+    }
+}
+
+/// What readers see of a state, by reader: it lives as long as both, not as long as the reader alone.
+#[derive(Default)]
+pub(super) struct Views(Mutex<HashMap<usize, Arc<State>>>);
+
+impl Views {
+    fn put(&self, reader: usize, seen: Arc<State>) {
+        // What was there is dropped without the lock.
+        let before = sync::lock(&self.0).insert(reader, seen);
+        drop(before);
+    }
+
+    fn remove(&self, reader: usize) {
+        let before = sync::lock(&self.0).remove(&reader);
+        drop(before);
+    }
+}
+
+impl Clone for Views {
+    /// Of another state, other views are made.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for Views {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Views").finish_non_exhaustive()
+    }
 }
 
 /// Rows and edges that are not seen for the time.
@@ -53,13 +126,18 @@ struct Hidden {
 }
 
 impl Seen {
-    /// What a view makes of a state; `before` is what it made of an earlier one, if that is known.
-    pub(crate) fn of(whole: &Arc<State>, view: View, before: Option<&Self>) -> Result<Self> {
+    /// What a view makes of a state, and that state as it is seen; `before` is what it made of an earlier
+    /// one, if that is known.
+    pub(crate) fn of(
+        whole: &Arc<State>,
+        view: View,
+        before: Option<&Self>,
+    ) -> Result<(Self, Arc<State>)> {
         let before = before.filter(|before| {
             before.view.namespace == view.namespace
                 && before.view.valid_at == view.valid_at
                 // Another thread may have been faster, or the clock been set back.
-                && before.state.epoch <= whole.epoch
+                && before.epoch <= whole.epoch
                 && before.view.now <= view.now
         });
         let mut parts = Vec::with_capacity(whole.parts.len());
@@ -77,6 +155,7 @@ impl Seen {
             parts.push((part, in_time));
         }
         let mut seen = Vec::with_capacity(parts.len());
+        let mut shown_parts = Vec::with_capacity(parts.len());
         for (part, mut in_time) in parts {
             let known = before.and_then(|before| before.part(&part.segment));
             match known.zip(before) {
@@ -94,14 +173,31 @@ impl Seen {
                 Some(known) => known.shown_with(part)?,
                 None => show(part, &view.namespace, &in_time)?,
             };
-            seen.push(SeenPart { whole: part.clone(), hidden: in_time, shown });
+            seen.push(SeenPart {
+                segment: Arc::downgrade(&part.segment),
+                dead_rows: Arc::clone(&part.dead_rows),
+                dead_edges: Arc::clone(&part.dead_edges),
+                hidden: in_time,
+                shown: Marks::of(&shown),
+            });
+            if shown.has_live() {
+                shown_parts.push(shown);
+            }
         }
         let mut state = State::clone(whole);
         state.namespace = Arc::clone(&view.namespace);
-        state.parts =
-            seen.iter().map(|part| &part.shown).filter(|part| part.has_live()).cloned().collect();
-        let whole = Arc::downgrade(whole);
-        Ok(Self { whole, view, until, hidden, parts: seen, state: Arc::new(state) })
+        state.parts = shown_parts;
+        let state = Arc::new(state);
+        let seen = Self {
+            whole: Arc::downgrade(whole),
+            epoch: whole.epoch,
+            view,
+            until,
+            hidden,
+            parts: seen,
+            state: Arc::downgrade(&state),
+        };
+        Ok((seen, state))
     }
 
     /// The state that is seen, if it is the view of this whole one still.
@@ -109,32 +205,36 @@ impl Seen {
         &self,
         whole: &Arc<State>,
         now: impl FnOnce() -> f64,
-    ) -> Option<&Arc<State>> {
+    ) -> Option<Arc<State>> {
         let is_same = std::ptr::eq(self.whole.as_ptr(), Arc::as_ptr(whole));
         (is_same && (self.until == f64::INFINITY || (self.view.now..self.until).contains(&now())))
-            .then_some(&self.state)
+            .then(|| self.state.upgrade())
+            .flatten()
     }
 
-    pub(crate) fn state(&self) -> &Arc<State> {
-        &self.state
+    /// No longer keeps the state as a reader sees it, for a reader that ends.
+    pub(crate) fn forget(&self, reader: usize) {
+        if let Some(whole) = self.whole.upgrade() {
+            whole.views.remove(reader);
+        }
     }
 
     fn part(&self, segment: &Arc<Segment>) -> Option<&SeenPart> {
-        self.parts.iter().find(|part| Arc::ptr_eq(&part.whole.segment, segment))
+        self.parts.iter().find(|part| std::ptr::eq(part.segment.as_ptr(), Arc::as_ptr(segment)))
     }
 }
 
 impl SeenPart {
     /// The same part as shown when some more of it died.
     fn shown_with(&self, part: &Part) -> Result<Part> {
-        let mut shown = self.shown.clone();
-        if !Arc::ptr_eq(&part.dead_rows, &self.whole.dead_rows) {
-            for row in &*part.dead_rows - &*self.whole.dead_rows {
+        let mut shown = self.shown.on(&part.segment);
+        if !Arc::ptr_eq(&part.dead_rows, &self.dead_rows) {
+            for row in &*part.dead_rows - &*self.dead_rows {
                 shown.kill_row(row)?;
             }
         }
-        if !Arc::ptr_eq(&part.dead_edges, &self.whole.dead_edges) {
-            for edge in &*part.dead_edges - &*self.whole.dead_edges {
+        if !Arc::ptr_eq(&part.dead_edges, &self.dead_edges) {
+            for edge in &*part.dead_edges - &*self.dead_edges {
                 shown.kill_edge(edge);
             }
         }
@@ -148,7 +248,12 @@ impl State {
         // What has expired is hidden already.
         let now = f64::NEG_INFINITY;
         let view = View { namespace: Arc::clone(&self.namespace), valid_at: Some(time), now };
-        Ok(Arc::clone(Seen::of(self, view, None)?.state()))
+        Ok(Seen::of(self, view, None)?.1)
+    }
+
+    /// Keeps this state as a reader sees it, for as long as there is this state.
+    pub(crate) fn keep_view(&self, reader: usize, seen: &Arc<Self>) {
+        self.views.put(reader, Arc::clone(seen));
     }
 
     /// Notes whether some rows or edges are not everyone's, always.

@@ -18,8 +18,17 @@ use crate::sync::PublishedOption;
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) namespace: Arc<str>,
-    /// What it last saw.
+    /// What it last saw; the state that it saw is kept by the whole one, so that a handle which reads no
+    /// more keeps none of what has been replaced since.
     seen: PublishedOption<Seen>,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(seen) = self.seen.load_full() {
+            seen.forget(self.key());
+        }
+    }
 }
 
 impl Reader {
@@ -34,17 +43,22 @@ impl Reader {
         }
         let before = self.seen.load_full();
         if let Some(state) = before.as_ref().and_then(|before| before.current(whole, now)) {
-            return Ok(Arc::clone(state));
+            return Ok(state);
         }
-        let seen = Arc::new(Seen::of(whole, self.view(now()), before.as_deref())?);
-        let state = Arc::clone(seen.state());
-        self.seen.store(Some(seen));
+        let (seen, state) = Seen::of(whole, self.view(now()), before.as_deref())?;
+        whole.keep_view(self.key(), &state);
+        self.seen.store(Some(Arc::new(seen)));
         Ok(state)
     }
 
     /// What it saw of a state of the past, when the time was `then`.
     pub(super) fn see_past(&self, whole: &Arc<State>, then: f64) -> Result<Arc<State>> {
-        Ok(Arc::clone(Seen::of(whole, self.view(then), None)?.state()))
+        Ok(Seen::of(whole, self.view(then), None)?.1)
+    }
+
+    /// What tells it from all other readers that there are.
+    fn key(&self) -> usize {
+        Arc::as_ptr(&self.namespace).cast::<u8>().addr()
     }
 
     fn view(&self, now: f64) -> View {
@@ -128,5 +142,75 @@ impl GraphStore {
         let count = self.delete_namespace(name)?;
         self.shared.purge_now(Forget { namespace: name, id: None })?;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use super::*;
+    use crate::options::{OpenOptions, StoreConfig};
+    use crate::segment::Segment;
+    use crate::{Concept, ConfigRequest};
+
+    fn open(dir: &std::path::Path) -> GraphStore {
+        let config = StoreConfig { vector_dimension: 2, ..StoreConfig::default() };
+        let config = ConfigRequest::from(config);
+        let options = OpenOptions { config, background: false, ..OpenOptions::default() };
+        GraphStore::open(dir, options).unwrap()
+    }
+
+    fn segments(store: &GraphStore) -> Vec<Weak<Segment>> {
+        let state = store.shared.state.load_full();
+        state.parts.iter().map(|part| Arc::downgrade(&part.segment)).collect()
+    }
+
+    fn alive(segments: &[Weak<Segment>]) -> usize {
+        segments.iter().filter(|segment| segment.strong_count() > 0).count()
+    }
+
+    #[test]
+    fn a_handle_that_reads_no_more_keeps_no_segment_that_was_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let ann = store.namespace("ann").unwrap();
+        for at in 0..3 {
+            store.put_concept(Concept::new(format!("{at}"), "river")).unwrap();
+            ann.put_concept(Concept::new(format!("{at}"), "river stone")).unwrap();
+            store.flush().unwrap();
+        }
+        let before = segments(&store);
+        let held = ann.snapshot().unwrap();
+        assert_eq!(held.search_text("stone", 9).unwrap().len(), 3);
+        assert!(!store.contains("none").unwrap());
+        store.compact().unwrap();
+        assert_eq!(alive(&before), 3, "a snapshot keeps what it reads");
+        assert_eq!(held.search_text("stone", 9).unwrap().len(), 3);
+        drop(held);
+        assert_eq!(alive(&before), 0, "handles that are idle keep nothing");
+
+        // The next view is made of the one before it, without its segments.
+        ann.delete_concept("1").unwrap();
+        assert_eq!(ann.search_text("stone", 9).unwrap().len(), 2);
+        assert_eq!(ann.snapshot().unwrap().concept_count(), 2);
+    }
+
+    #[test]
+    fn a_state_is_seen_once_by_a_reader_until_it_is_replaced_or_the_reader_ends() {
+        let store = GraphStore::in_memory(StoreConfig::default()).unwrap();
+        let ann = store.namespace("ann").unwrap();
+        ann.put_concept(Concept::new("a", "river")).unwrap();
+        let whole = store.shared.newest_state().unwrap();
+        let seen = Arc::downgrade(&ann.reader.see(&whole).unwrap());
+        let again = Arc::downgrade(&ann.reader.see(&whole).unwrap());
+        assert!(seen.strong_count() > 0 && Weak::ptr_eq(&seen, &again));
+        let other = store.namespace("ann").unwrap();
+        let others = Arc::downgrade(&other.reader.see(&whole).unwrap());
+        drop(ann);
+        assert_eq!((seen.strong_count(), others.strong_count()), (0, 1));
+        drop(whole);
+        store.put_concept(Concept::new("b", "stone")).unwrap();
+        assert_eq!(others.strong_count(), 0);
     }
 }
