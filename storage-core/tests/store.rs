@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use storage_core::fs::SimulatedFileSystem;
 use storage_core::{
     Association, Concept, ConceptPatch, ConfigRequest, Direction, Error, Filter, GraphStore,
-    Metric, OpenOptions, PathQuery, StoreConfig, TextQuery, VectorStorage, WordOperator,
+    Metric, OpenOptions, PathQuery, Retention, StoreConfig, TextQuery, VectorStorage, WordOperator,
 };
 
 fn options(dim: usize) -> OpenOptions {
@@ -678,6 +680,87 @@ fn a_backup_is_a_store_with_the_state_of_its_moment() {
     assert!(!store.contains("its own").unwrap());
     let memory = GraphStore::in_memory(options(4).config).unwrap();
     assert!(memory.backup(dir.path().join("m")).is_err());
+}
+
+/// What is there before any operation of a backup is what a process leaves that is killed there.
+#[test]
+fn a_backup_takes_the_place_of_one_that_was_cut_short_at_any_operation() {
+    let (root, target) = (std::path::Path::new("store"), std::path::Path::new("backups/one"));
+    let fs = SimulatedFileSystem::new();
+    let open = |fs: &SimulatedFileSystem, dir: &std::path::Path| {
+        let options =
+            OpenOptions { background: false, retention: Some(Retention::Forever), ..options(4) };
+        GraphStore::open_with(Arc::new(fs.clone()), dir, options).unwrap()
+    };
+    let store = open(&fs, root);
+    for id in ["a", "b", "c"] {
+        store.put_concept(Concept::new(id, "river")).unwrap();
+        store.flush().unwrap();
+        store.delete_concept("a").unwrap();
+    }
+    let from = fs.operations();
+    fs.record(from, usize::MAX);
+    let epoch = store.backup(target).unwrap();
+    let moments = fs.recorded();
+    assert!(moments.len() > 20, "{}", moments.len());
+    let mut replaced = 0;
+    for (at, moment) in moments.into_iter().enumerate() {
+        // Killed; or the power fails, and keeps what it likes of what was not synced.
+        for cut in [moment.fs.clone(), moment.fs.crash(at as u64)] {
+            let has = |name: &str| cut.paths().iter().any(|p| p.to_string_lossy().contains(name));
+            let is_whole = has("one/MANIFEST-");
+            replaced += u64::from(has("one/UNFINISHED-BACKUP") && !is_whole);
+            let store = open(&cut, root);
+            match store.backup(target) {
+                Ok(_) => assert!(!is_whole, "{at}"),
+                Err(Error::NotAStore { found, .. }) => {
+                    assert!(is_whole && found == "a store", "{at}: {found}");
+                }
+                Err(error) => panic!("{at}: {error}"),
+            }
+            let backup = open(&cut, target);
+            assert!(backup.verify().unwrap().is_sound());
+            assert_eq!(backup.snapshot().unwrap().epoch(), epoch);
+            assert_eq!(backup.snapshot().unwrap().concept_ids(None, 9).unwrap(), ["b", "c"]);
+        }
+    }
+    assert!(replaced > 20, "{replaced}");
+    assert!(!fs.paths().iter().any(|path| path.ends_with("UNFINISHED-BACKUP")));
+}
+
+#[test]
+fn a_backup_removes_nothing_that_another_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path().join("store"), options(4)).unwrap();
+    store.put_concept(Concept::new("a", "river")).unwrap();
+    let target = dir.path().join("backup");
+    for folder in ["seg", "wal"] {
+        std::fs::create_dir_all(target.join(folder)).unwrap();
+    }
+    let segment = target.join("seg/00000000000000000001.seg");
+    std::fs::write(&segment, "half of it").unwrap();
+    let refuses = |what: &str| {
+        let error = store.backup(&target).unwrap_err();
+        assert!(matches!(error, Error::NotAStore { .. }), "{what}: {error}");
+        assert!(segment.exists(), "{what}");
+    };
+    refuses("no mark");
+    let mark = target.join("UNFINISHED-BACKUP");
+    std::fs::write(&mark, "").unwrap();
+    for stranger in ["thesis.txt", "seg/notes", "wal/notes", "MANIFEST-00000000000000000001"] {
+        std::fs::write(target.join(stranger), "years of work").unwrap();
+        refuses(stranger);
+        std::fs::remove_file(target.join(stranger)).unwrap();
+    }
+    let opened = GraphStore::open(&target, options(4));
+    assert!(matches!(opened, Err(Error::NotAStore { .. })), "{opened:?}");
+    let other = std::fs::File::options().write(true).open(&mark).unwrap();
+    other.lock().unwrap();
+    refuses("another that is under way");
+    drop(other);
+    store.backup(&target).unwrap();
+    assert!(!mark.exists());
+    assert!(GraphStore::open(&target, options(4)).unwrap().contains("a").unwrap());
 }
 
 /// The files of a store that hold one of these byte strings.

@@ -1399,11 +1399,12 @@ class GraphStore(Reader):
         """Make a backup in a new or empty directory while reads and writes go on; return its epoch.
 
         The backup is a store of its own, durable on return: open it as any other. All of it was
-        compared with its checksums.
+        compared with its checksums. One that was cut short is no store, and the next to the same
+        path takes its place.
 
         Raises:
             CorruptionError: the store is damaged; there is no backup.
-            NotAStoreError: the directory is not empty.
+            NotAStoreError: the directory has anything else in it, or a backup is being made there.
             InvalidArgumentError: the store is in memory; the path is empty or has a NUL.
         """
     def import_jsonl(self, path: str | os.PathLike[str]) -> ImportReport:

@@ -247,10 +247,10 @@ impl GraphStore {
     /// the last transaction in it.
     ///
     /// The backup is a store of its own, durable on return: open it as any other. All of it was compared with
-    /// its checksums.
+    /// its checksums. One that was cut short is no store, and the next to the same directory takes its place.
     ///
     /// # Errors
-    /// [`Error::NotAStore`] when the directory is not empty; [`Error::InvalidArgument`] for a store in
+    /// [`Error::NotAStore`] when the directory has anything else in it, or another process makes a backup there; [`Error::InvalidArgument`] for a store in
     /// memory, and for a path that is empty or has a NUL; [`Error::Corrupt`] when the store is damaged, and then
     /// there is no backup; [`Error::ReadOnly`]; [`Error::Locked`] when a
     /// flush or compaction elsewhere takes longer than the timeout; [`Error::Io`].
