@@ -359,3 +359,54 @@ fn an_export_goes_where_a_link_leads_and_replaces_no_device() {
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(std::fs::read(&target).unwrap(), exported(&store));
 }
+
+#[test]
+fn an_export_removes_what_one_to_its_path_left_and_no_one_elses_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let number = "0123456789abcdef".repeat(2);
+    let left = format!("store.jsonl.{number}.unfinished");
+    let under_way = format!("store.jsonl.{}.unfinished", "f".repeat(32));
+    let others = [
+        format!("other.jsonl.{number}.unfinished"),
+        "store.jsonl.notes.unfinished".to_owned(),
+        format!("store.jsonl.{number}"),
+        format!("a store.jsonl.{number}.unfinished"),
+    ];
+    for name in others.iter().chain([&left, &under_way]) {
+        std::fs::write(at(name), "half of it").unwrap();
+    }
+    let locked = std::fs::File::open(at(&under_way)).unwrap();
+    locked.lock().unwrap();
+    let store = empty();
+    store.put_concept(Concept::new("a", "river")).unwrap();
+    store.export_jsonl(at("store.jsonl")).unwrap();
+    assert!(!at(&left).exists());
+    for name in others.iter().chain([&under_way]) {
+        assert_eq!(std::fs::read(at(name)).unwrap(), b"half of it", "{name}");
+    }
+    drop(locked);
+    store.export_jsonl(at("store.jsonl")).unwrap();
+    assert!(!at(&under_way).exists());
+}
+
+#[test]
+fn exports_to_one_path_at_once_do_not_take_each_other_for_leftovers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.jsonl");
+    let store = empty();
+    store
+        .put_concepts((0..50).map(|at| Concept::new(format!("c{at}"), "river")).collect())
+        .unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    assert_eq!(store.export_jsonl(&path).unwrap().concepts, 50);
+                }
+            });
+        }
+    });
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert_eq!(empty().import_jsonl(&path).unwrap().concepts, 50);
+}

@@ -48,7 +48,9 @@ impl GraphStore {
 impl Snapshot {
     /// Exports all concepts and associations to a file, one JSON object a line, without loss.
     ///
-    /// The file gets its name, in place of one that has it, when it is whole and survives power loss. See
+    /// The file gets its name, in place of one that has it, when it is whole and survives power loss. Until
+    /// then its name ends in ".unfinished"; what an export left that was killed, the next to the same path
+    /// removes. See
     /// `docs/export-format.md` for the lines, and [`GraphStore::import_jsonl`] for the way back.
     ///
     /// ```

@@ -12,7 +12,15 @@ use crate::{Error, Result};
 /// Bytes that are read or written at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// A file that gets its name once it is whole.
+/// What a file's name ends in, behind its own and a number, until it is whole.
+const UNFINISHED: &str = ".unfinished";
+/// Digits of that number.
+const NUMBER_DIGITS: usize = 32;
+/// Attempts to make a file that no one takes for a leftover before its lock is held.
+const ATTEMPTS: u32 = 10;
+
+/// A file that gets its name once it is whole. Until then its lock tells it from what was left by a process
+/// that died.
 pub(super) struct NewFile<'a> {
     fs: &'a dyn FileSystem,
     path: &'a Path,
@@ -31,12 +39,25 @@ impl<'a> NewFile<'a> {
                 found: path.display().to_string(),
             });
         };
-        let mut temporary = name.to_owned();
-        let number = u128::from_le_bytes(random_bytes());
-        temporary.push(format!(".{number:032x}.unfinished"));
-        let temporary = path.with_file_name(temporary);
-        let file = fs.create_new(&temporary).map_err(|e| Error::io("create", &temporary, e))?;
-        Ok(Self { fs, path, temporary, file, buffer: Vec::new(), written: 0 })
+        remove_leftovers(fs, path);
+        let mut attempts = ATTEMPTS;
+        loop {
+            let mut temporary = name.to_owned();
+            let number = u128::from_le_bytes(random_bytes());
+            temporary.push(format!(".{number:0NUMBER_DIGITS$x}{UNFINISHED}"));
+            let temporary = path.with_file_name(temporary);
+            let file = fs.create_new(&temporary).map_err(|e| Error::io("create", &temporary, e))?;
+            // Another export to the path may have come in between. Where nothing can be locked, it removes
+            // nothing either.
+            let is_taken = match file.try_lock() {
+                Ok(locked) => !locked,
+                Err(_) => fs.open(&temporary, Access::Read).is_err(),
+            };
+            attempts -= 1;
+            if !is_taken || attempts == 0 {
+                return Ok(Self { fs, path, temporary, file, buffer: Vec::new(), written: 0 });
+            }
+        }
     }
 
     /// Gives the file its name, in place of one that has it; once this returns, it survives power loss.
@@ -54,8 +75,7 @@ impl<'a> NewFile<'a> {
         self.flush().map_err(|e| Error::io("write", &temporary, e))?;
         self.file.sync_data().map_err(|e| Error::io("sync", &temporary, e))?;
         fs.rename(&temporary, path).map_err(|e| Error::io("rename", &temporary, e))?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
+        let parent = parent(path);
         fs.sync_dir(parent).map_err(|e| Error::io("sync", parent, e))
     }
 
@@ -63,6 +83,35 @@ impl<'a> NewFile<'a> {
     pub(super) fn discard(self) {
         self.fs.remove(&self.temporary).ok();
     }
+}
+
+/// Removes what exports to a path left that ended before they were whole: what has such a name and is locked by
+/// no one.
+///
+/// That a folder can't be listed, or something in it not be removed, keeps no one from writing beside it.
+fn remove_leftovers(fs: &dyn FileSystem, path: &Path) {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return };
+    for found in fs.list(parent(path)).unwrap_or_default() {
+        let number = found
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('.').and_then(|rest| rest.strip_suffix(UNFINISHED)));
+        let is_ours = number.is_some_and(|number| {
+            number.len() == NUMBER_DIGITS && number.bytes().all(|byte| byte.is_ascii_hexdigit())
+        });
+        if is_ours {
+            let left = path.with_file_name(found);
+            let Ok(file) = fs.open(&left, Access::ReadWrite) else { continue };
+            if file.try_lock().is_ok_and(|is_free| is_free) {
+                // With its lock held: who just made it finds out by that.
+                fs.remove(&left).ok();
+            }
+        }
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 impl Write for NewFile<'_> {
