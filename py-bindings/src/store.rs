@@ -554,6 +554,9 @@ impl GraphStore {
     /// Making one of the past takes time in proportion to what was written since: read several things
     /// from one.
     ///
+    /// A moment that is asked for shows what had not expired by then: by the commit of the epoch,
+    /// the newest one too, or by the time. The state as of now shows nothing that has expired.
+    ///
     /// Args:
     ///     epoch: Right after the transaction of this number.
     ///     time: After the last transaction committed by then: seconds since the Unix epoch, or an
@@ -654,6 +657,8 @@ impl GraphStore {
     }
 
     /// Return the names of namespaces that have concepts, sorted, without the default one.
+    ///
+    /// One whose concepts have all expired is not among them.
     fn namespaces(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.run(py, storage_core::GraphStore::namespaces)
     }

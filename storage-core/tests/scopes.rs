@@ -393,6 +393,46 @@ fn what_expires_is_gone_from_every_read_and_then_from_the_store() {
 }
 
 #[test]
+fn a_moment_shows_what_had_not_expired_by_then_before_and_after_it_is_swept() {
+    let keeping = OpenOptions { retention: Some(Retention::Forever), ..options() };
+    let dir = tempfile::tempdir().unwrap();
+    let store = GraphStore::open(dir.path(), keeping).unwrap();
+    let soon = now() + 0.3;
+    let brief = |id: &str| Concept { expires: Some(soon), ..Concept::new(id, "river") };
+    let mut stale = brief("stale");
+    stale.expires = Some(1.0);
+    let ann = store.namespace("ann").unwrap();
+    ann.put_concept(brief("hers")).unwrap();
+    let epoch =
+        store.put_concepts(vec![brief("brief"), stale, Concept::new("lasting", "river")]).unwrap();
+    let committed = now();
+    assert!(committed < soon, "the machine is too slow");
+    let ids = |store: &GraphStore, moment| {
+        store.snapshot_as_of(moment).unwrap().concept_ids(None, 9).unwrap()
+    };
+    assert_eq!(store.namespaces().unwrap(), ["ann"]);
+    while now() < soon {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    for swept in [false, true] {
+        if swept {
+            assert_eq!(store.delete_expired().unwrap(), 3);
+            store.compact().unwrap();
+        }
+        assert_eq!(store.snapshot().unwrap().concept_ids(None, 9).unwrap(), ["lasting"]);
+        assert_eq!(ids(&store, AsOf::Time(now())), ["lasting"]);
+        assert_eq!(ids(&store, AsOf::Epoch(epoch)), ["brief", "lasting"], "swept: {swept}");
+        assert_eq!(ids(&store, AsOf::Time(committed)), ["brief", "lasting"], "swept: {swept}");
+        assert_eq!(ids(&ann, AsOf::Epoch(epoch)), ["hers"]);
+        assert!(store.namespaces().unwrap().is_empty());
+        assert_eq!(store.stats().unwrap().namespaces, 0);
+        let mut lines = Vec::new();
+        store.write_jsonl(&mut lines).unwrap();
+        assert!(!String::from_utf8(lines).unwrap().contains("ann"));
+    }
+}
+
+#[test]
 fn the_background_gives_the_space_of_what_expired_back() {
     let dir = tempfile::tempdir().unwrap();
     let options = OpenOptions { background: true, ..options() };

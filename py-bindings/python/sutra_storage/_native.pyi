@@ -1319,6 +1319,9 @@ class GraphStore(Reader):
         Making one of the past takes time in proportion to what was written since: read several
         things from one.
 
+        A moment that is asked for shows what had not expired by then: by the commit of the epoch,
+        the newest one too, or by the time. The state as of now shows nothing that has expired.
+
         Args:
             epoch: Right after the transaction of this number.
             time: After the last transaction committed by then: seconds since the Unix epoch, or an
@@ -1367,7 +1370,10 @@ class GraphStore(Reader):
     def namespace_name(self) -> str:
         """The namespace that this handle is on; "" for the default one."""
     def namespaces(self) -> list[str]:
-        """Return the names of namespaces that have concepts, sorted, without the default one."""
+        """Return the names of namespaces that have concepts, sorted, without the default one.
+
+        One whose concepts have all expired is not among them.
+        """
     def delete_namespace(self, name: str) -> int:
         """Delete all concepts of a namespace durably, at once; return how many there were."""
     def erase_namespace(self, name: str) -> int:

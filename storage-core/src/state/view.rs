@@ -269,13 +269,15 @@ impl State {
             .try_fold(f64::INFINITY, |soonest, next| Ok(next?.min(soonest)))
     }
 
-    /// The namespaces that concepts are in, by name; the default one has none.
-    pub(crate) fn namespaces(&self) -> Result<Vec<String>> {
+    /// The namespaces of concepts that have not expired by a time, by name; the default one has none.
+    pub(crate) fn namespaces(&self, now: f64) -> Result<Vec<String>> {
         let mut names = std::collections::BTreeSet::new();
         for part in &self.parts {
             let Some(index) = part.segment.namespaces()? else { continue };
+            let mut gone = RoaringBitmap::clone(&part.dead_rows);
+            gone.extend(part.segment.expiries()?.expired(Of::Rows, now));
             for (name, rows) in index.rows() {
-                if !name.is_empty() && !rows.is_subset(&part.dead_rows) {
+                if !name.is_empty() && !rows.is_subset(&gone) {
                     names.insert(name.to_owned());
                 }
             }

@@ -282,6 +282,10 @@ impl GraphStore {
     /// The store as it was at a moment of the past that the retention keeps: vectors, words, associations
     /// and all the rest of one state, words scored with the statistics of that state.
     ///
+    /// It shows what had not expired by then: by the commit of the epoch, the newest one too, or by the time. So
+    /// a moment reads the same before and after the deletion of what has expired since. The state as of now,
+    /// [`GraphStore::snapshot`], shows nothing that has expired.
+    ///
     /// # Errors
     /// [`Error::BeyondRetention`] for a moment that is not kept; [`Error::InvalidArgument`] for an epoch
     /// that is yet to come, and for a time that is NaN; as [`GraphStore::snapshot`].

@@ -92,12 +92,13 @@ impl GraphStore {
         &self.reader.namespace
     }
 
-    /// The names of the namespaces that have concepts, sorted; the default one is not among them.
+    /// The names of the namespaces that have concepts, sorted; the default one is not among them, and none whose
+    /// concepts have all expired.
     ///
     /// # Errors
     /// As [`GraphStore::snapshot`].
     pub fn namespaces(&self) -> Result<Vec<String>> {
-        self.shared.newest_state()?.namespaces()
+        self.shared.newest_state()?.namespaces(now())
     }
 
     /// One state, as this handle sees it, and on the store's own handle as that of each namespace does.
@@ -105,7 +106,7 @@ impl GraphStore {
         let whole = self.shared.newest_state()?;
         let mut snapshots = vec![Snapshot::new(self.reader.see(&whole)?)];
         if *self.reader.namespace == *DEFAULT_NAMESPACE {
-            for name in whole.namespaces()? {
+            for name in whole.namespaces(now())? {
                 snapshots.push(Snapshot::new(Reader::of(&name).see(&whole)?));
             }
         }

@@ -1,5 +1,6 @@
 //! What a store tells of itself: counts, sizes, health, damage.
 
+use super::commit::now;
 use super::{Shared, Snapshot};
 use crate::manifest::Manifest;
 use crate::tombstones::Tombstones;
@@ -14,7 +15,7 @@ pub struct StoreStats {
     pub total_concepts: u64,
     /// Distinct associations.
     pub total_edges: u64,
-    /// Namespaces that have concepts, the default one apart.
+    /// Namespaces that have concepts, expired ones not counted, the default one apart.
     pub namespaces: u64,
     /// The number of the last transaction.
     pub epoch: u64,
@@ -88,7 +89,7 @@ impl Shared {
             total_vectors: seen.vector_count(),
             total_concepts: seen.concept_count(),
             total_edges: seen.association_count(),
-            namespaces: state.namespaces()?.len() as u64,
+            namespaces: state.namespaces(now())?.len() as u64,
             epoch: state.epoch,
             last_commit: state.commit_time,
             association_types: state.types.len() as u64,
