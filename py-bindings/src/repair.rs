@@ -39,9 +39,12 @@ pub(crate) struct RepairReport {
     /// Their bytes.
     #[pyo3(get)]
     bytes: u64,
-    /// Every damaged place, as the error that reading it would raise.
+    /// Every damaged place, as the error that reading it would raise; at most 10,000 of them.
     #[pyo3(get)]
     damage: Vec<Py<PyAny>>,
+    /// Damaged places beyond those that are listed.
+    #[pyo3(get)]
+    unlisted_damage: u64,
     /// The generation of the manifest that was gone by; None where no manifest could be read.
     #[pyo3(get)]
     generation: Option<u64>,
@@ -89,6 +92,7 @@ impl RepairReport {
             files: report.files,
             bytes: report.bytes,
             damage,
+            unlisted_damage: report.unlisted_damage,
             generation: report.generation,
             epoch: report.epoch,
             concepts_saved: report.saved.concepts,
@@ -109,7 +113,7 @@ impl RepairReport {
     fn __repr__(&self) -> String {
         format!(
             "<RepairReport: {} damaged places, {} concepts saved, {} losses>",
-            self.damage.len(),
+            self.damage.len() as u64 + self.unlisted_damage,
             self.concepts_saved,
             self.losses.len() as u64 + self.unnamed_losses
         )

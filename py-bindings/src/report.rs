@@ -47,9 +47,15 @@ pub(crate) struct VerifyReport {
     /// Bytes that were compared with checksums.
     #[pyo3(get)]
     bytes: u64,
-    /// Every damaged place, as the error that reading it would raise.
+    /// Every damaged place, as the error that reading it would raise; at most 10,000 of them.
     #[pyo3(get)]
     damage: Vec<Py<PyAny>>,
+    /// Damaged places beyond those that are listed.
+    #[pyo3(get)]
+    unlisted_damage: u64,
+    /// Whether nothing is damaged.
+    #[pyo3(get)]
+    is_sound: bool,
 }
 
 impl VerifyReport {
@@ -58,20 +64,21 @@ impl VerifyReport {
         let damage = damage
             .map(|error| to_python(py, error, Moment::Verifying).into_value(py).into_any())
             .collect();
-        Self { files: report.files, bytes: report.bytes, damage }
+        Self {
+            files: report.files,
+            bytes: report.bytes,
+            damage,
+            unlisted_damage: report.unlisted_damage,
+            is_sound: report.is_sound(),
+        }
     }
 }
 
 #[pymethods]
 impl VerifyReport {
-    /// Whether nothing is damaged.
-    #[getter]
-    fn is_sound(&self) -> bool {
-        self.damage.is_empty()
-    }
-
     fn __repr__(&self) -> String {
-        let Self { files, bytes, damage } = self;
-        format!("<VerifyReport: {files} files, {bytes} bytes, {} damaged places>", damage.len())
+        let Self { files, bytes, damage, unlisted_damage, .. } = self;
+        let places = damage.len() as u64 + unlisted_damage;
+        format!("<VerifyReport: {files} files, {bytes} bytes, {places} damaged places>")
     }
 }

@@ -559,7 +559,10 @@ class VerifyReport:
         """Bytes that were compared with checksums."""
     @property
     def damage(self) -> list[SutraError]:
-        """Every damaged place, as the error that reading it would raise."""
+        """Every damaged place, as the error that reading it would raise; at most 10,000 of them."""
+    @property
+    def unlisted_damage(self) -> int:
+        """Damaged places beyond those that are listed."""
     @property
     def is_sound(self) -> bool:
         """Whether nothing is damaged."""
@@ -631,7 +634,10 @@ class RepairReport:
         """Their bytes."""
     @property
     def damage(self) -> list[SutraError]:
-        """Every damaged place, as the error that reading it would raise."""
+        """Every damaged place, as the error that reading it would raise; at most 10,000 of them."""
+    @property
+    def unlisted_damage(self) -> int:
+        """Damaged places beyond those that are listed."""
     @property
     def generation(self) -> int | None:
         """The generation of the manifest that was gone by; None where no manifest could be read."""

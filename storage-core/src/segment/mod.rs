@@ -320,20 +320,22 @@ impl Segment {
         ))
     }
 
-    /// Compares every block with its checksum, seen before or not; returns all that differ.
-    pub(crate) fn verify_all(&self) -> Vec<Error> {
-        let Some(verification) = &self.verification else { return Vec::new() };
-        let mut damage = Vec::new();
-        for kind in Kind::ALL {
-            let section = &self.sections[kind.index()];
-            for block in 0..section.len().div_ceil(BLOCK_BYTES) {
-                if interrupt::is_wanted() {
-                    return damage; // Its caller asks as well.
-                }
-                damage.extend(self.compare_block(verification, section, kind, block).err());
-            }
-        }
-        damage
+    /// Compares every block with its checksum, seen before or not; yields all that differ.
+    pub(crate) fn verify_all(&self) -> impl Iterator<Item = Error> {
+        self.verification.iter().flat_map(move |verification| {
+            Kind::ALL
+                .into_iter()
+                .flat_map(|kind| {
+                    let blocks = self.sections[kind.index()].len().div_ceil(BLOCK_BYTES);
+                    (0..blocks).map(move |block| (kind, block))
+                })
+                // Its caller asks as well.
+                .take_while(|_| !interrupt::is_wanted())
+                .filter_map(move |(kind, block)| {
+                    let section = &self.sections[kind.index()];
+                    self.compare_block(verification, section, kind, block).err()
+                })
+        })
     }
 
     // ---- rows ----------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ impl Shared {
 /// Refuses to copy damage: a backup is for the day on which the store is damaged.
 fn check_sound(disk: &Disk, manifest: &Manifest, base: &[Part]) -> Result<()> {
     for part in base {
-        if let Some(damage) = part.segment.verify_all().into_iter().next() {
+        if let Some(damage) = part.segment.verify_all().next() {
             return Err(damage);
         }
         interrupt::check_now()?;

@@ -64,7 +64,7 @@ impl Disk {
     /// Reads every log that the manifests need; a tail that is just torn is no damage.
     pub(super) fn verify_logs(&self, store: &[u8; 16], report: &mut super::VerifyReport) {
         let logs = wal::list_logs(&*self.fs, &self.dir).unwrap_or_else(|error| {
-            report.damage.push(error);
+            report.note(error);
             Vec::new()
         });
         for number in logs {
@@ -75,7 +75,7 @@ impl Disk {
                 });
             match read {
                 Ok(bytes) => report.bytes += bytes,
-                Err(error) => report.damage.push(error),
+                Err(error) => report.note(error),
             }
         }
     }

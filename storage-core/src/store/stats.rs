@@ -52,29 +52,53 @@ pub struct StoreStats {
     pub maintenance_error: Option<String>,
 }
 
+/// Damaged places that a report lists; the others are counted.
+pub(super) const MOST_LISTED: usize = 10_000;
+
 /// What [`crate::GraphStore::verify`] found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct VerifyReport {
     /// Files that were read.
     pub files: u64,
     /// Bytes that were compared with checksums.
     pub bytes: u64,
-    /// Every damaged place, as a typed error that names file and offset.
+    /// Every damaged place, as a typed error that names file and offset; at most 10,000 of them.
     pub damage: Vec<Error>,
+    /// Damaged places beyond those that are listed.
+    pub unlisted_damage: u64,
+    /// Of these, files that were not there.
+    unlisted_gone: u64,
 }
 
 impl VerifyReport {
     /// Whether nothing is damaged.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.damage.is_empty()
+        self.damage.is_empty() && self.unlisted_damage == 0
+    }
+
+    /// Notes damage.
+    pub(super) fn note(&mut self, error: Error) {
+        if self.damage.len() < MOST_LISTED {
+            self.damage.push(error);
+        } else {
+            self.unlisted_damage += 1;
+            self.unlisted_gone += u64::from(is_gone(&error));
+        }
     }
 
     /// Notes damage; a file that only the previous generation names may be gone by now.
-    fn note(&mut self, error: Error, newest: bool) {
+    fn note_of(&mut self, error: Error, newest: bool) {
         if newest || !is_gone(&error) {
-            self.damage.push(error);
+            self.note(error);
         }
+    }
+
+    /// Takes back that files are not there.
+    fn forget_gone(&mut self) {
+        self.damage.retain(|error| !is_gone(error));
+        self.unlisted_damage -= std::mem::take(&mut self.unlisted_gone);
     }
 }
 
@@ -124,17 +148,19 @@ impl Shared {
 
     pub(super) fn verify(&self) -> Result<VerifyReport> {
         let state = self.newest_state()?;
-        let mut report = VerifyReport { files: 0, bytes: 0, damage: Vec::new() };
+        let mut report = VerifyReport::default();
         let Some(disk) = &self.disk else { return Ok(report) };
         let segments = state.parts.iter().filter(|part| part.segment.is_file());
         for part in segments {
             report.files += 1;
             report.bytes += part.segment.byte_len() as u64;
-            let damage = part.segment.verify_all();
-            // What checksums can't tell: whether all that is in there agrees.
-            let disagreement =
-                if damage.is_empty() { part.segment.check(&state.limits()).err() } else { None };
-            report.damage.extend(damage.into_iter().chain(disagreement));
+            let mut damage = part.segment.verify_all().peekable();
+            if damage.peek().is_some() {
+                damage.for_each(|error| report.note(error));
+            } else if let Err(error) = part.segment.check(&state.limits()) {
+                // What checksums can't tell: whether all that is in there agrees.
+                report.note(error);
+            }
             interrupt::check_now()?;
         }
         let read: Vec<u64> = state.parts.iter().map(|part| part.segment.id()).collect();
@@ -146,7 +172,7 @@ impl Shared {
             let manifest = match Manifest::read(&*disk.fs, &disk.dir, generation) {
                 Ok(manifest) => manifest,
                 Err(error) => {
-                    report.note(error, at == 0);
+                    report.note_of(error, at == 0);
                     continue;
                 }
             };
@@ -159,7 +185,7 @@ impl Shared {
                 report.bytes += entry.bytes;
                 let file = disk.history_file(entry, &state.store);
                 if let Err(error) = file.and_then(|file| file.verify()) {
-                    report.note(error, at == 0);
+                    report.note_of(error, at == 0);
                 }
             }
             for entry in &manifest.segments {
@@ -167,7 +193,7 @@ impl Shared {
                     report.files += 1;
                     let read = Tombstones::read(&*disk.fs, &disk.dir, &state.store, entry.id, lsn);
                     if let Err(error) = read {
-                        report.note(error, at == 0);
+                        report.note_of(error, at == 0);
                     }
                 }
                 if !read.contains(&entry.id) {
@@ -175,10 +201,10 @@ impl Shared {
                         Ok(segment) => {
                             report.files += 1;
                             report.bytes += segment.byte_len() as u64;
-                            report.damage.extend(segment.verify_all());
+                            segment.verify_all().for_each(|error| report.note(error));
                             interrupt::check_now()?;
                         }
-                        Err(error) => report.note(error, at == 0),
+                        Err(error) => report.note_of(error, at == 0),
                     }
                 }
             }
@@ -186,8 +212,38 @@ impl Shared {
         disk.verify_logs(&state.store, &mut report);
         if Manifest::list(&*disk.fs, &disk.dir)?.first() != generations.first() {
             // A flush or compaction elsewhere took files away while this looked at them.
-            report.damage.retain(|error| !is_gone(error));
+            report.forget_gone();
         }
         Ok(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_report_lists_so_many_damaged_places_and_counts_the_others() {
+        let mut report = VerifyReport::default();
+        let path = Path::new("seg");
+        let gone = || Error::io("open", path, std::io::ErrorKind::NotFound.into());
+        for at in 0..MOST_LISTED as u64 + 3 {
+            report.note(Error::corrupt(path, at, "this", "that"));
+            report.note(gone());
+        }
+        let all = 2 * (MOST_LISTED as u64 + 3);
+        assert_eq!(report.damage.len() as u64 + report.unlisted_damage, all);
+        assert_eq!(report.damage.len(), MOST_LISTED);
+        report.forget_gone();
+        assert_eq!(report.damage.len() as u64 + report.unlisted_damage, all / 2);
+        assert!(!report.is_sound());
+
+        let mut report = VerifyReport::default();
+        (0..=MOST_LISTED).for_each(|_| report.note(gone()));
+        assert!(!report.is_sound());
+        report.forget_gone();
+        assert!(report.is_sound());
     }
 }

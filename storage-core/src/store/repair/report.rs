@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+use crate::store::stats::MOST_LISTED;
 
 /// Losses that a report names; the others are counted.
 const MOST_NAMED: usize = 10_000;
@@ -17,8 +18,10 @@ pub struct RepairReport {
     /// Their bytes.
     pub bytes: u64,
     /// Every damaged place, as a typed error that names file and offset, whether or not anything was lost
-    /// by it.
+    /// by it; at most 10,000 of them.
     pub damage: Vec<Error>,
+    /// Damaged places beyond those that are listed.
+    pub unlisted_damage: u64,
     /// The generation of the manifest that was gone by; `None` where no manifest could be read.
     pub generation: Option<u64>,
     /// The damaged store's last transaction that is in the repaired one.
@@ -314,9 +317,32 @@ impl Losses {
 }
 
 impl RepairReport {
+    /// Notes damage.
+    pub(super) fn note(&mut self, error: Error) {
+        if self.damage.len() < MOST_LISTED {
+            self.damage.push(error);
+        } else {
+            self.unlisted_damage += 1;
+        }
+    }
+
     /// Whether everything of the damaged store's newest state was saved.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.unnamed_losses == 0 && self.losses.iter().all(|loss| *loss == Loss::Past)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_lists_so_many_damaged_places_and_counts_the_others() {
+        let mut report = RepairReport::default();
+        for at in 0..MOST_LISTED as u64 + 3 {
+            report.note(Error::corrupt(Path::new("seg"), at, "this", "that"));
+        }
+        assert_eq!((report.damage.len(), report.unlisted_damage), (MOST_LISTED, 3));
     }
 }

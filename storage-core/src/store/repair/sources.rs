@@ -59,7 +59,7 @@ impl Sources {
             match read_manifest(fs, dir, generation, report) {
                 Ok(manifest) => sources.manifests.push(manifest),
                 Err(error @ Error::Version { .. }) => return Err(error),
-                Err(error) => report.damage.push(error),
+                Err(error) => report.note(error),
             }
         }
         let names = list(fs, &dir.join("seg"))?;
@@ -86,20 +86,19 @@ impl Sources {
             let Some(SegmentName::Segment(id)) = parse_segment_name(name) else { continue };
             report.files += 1;
             let path = segment_path(&self.dir, id);
-            let damage = &mut report.damage;
-            match SalvagedSegment::open(fs, &path, &mut |error| damage.push(error)) {
+            match SalvagedSegment::open(fs, &path, &mut |error| report.note(error)) {
                 Ok(segment) => {
                     report.bytes += segment.byte_len();
                     let other = segment.identity().filter(|identity| identity.id != id);
                     if let Some(identity) = other {
                         let (expected, found) = (format!("segment {id}"), identity.id.to_string());
-                        report.damage.push(Error::corrupt(&path, 32, expected, found));
+                        report.note(Error::corrupt(&path, 32, expected, found));
                     } else {
                         self.segments.insert(id, segment);
                     }
                 }
                 Err(error @ Error::Version { .. }) => return Err(error),
-                Err(error) => report.damage.push(error),
+                Err(error) => report.note(error),
             }
         }
         Ok(())
@@ -134,7 +133,7 @@ impl Sources {
                         Ok(dead) => {
                             self.tombstones.insert((segment, lsn), dead);
                         }
-                        Err(error) => report.damage.push(error),
+                        Err(error) => report.note(error),
                     }
                 }
                 Some(SegmentName::History(id)) => {
@@ -147,7 +146,9 @@ impl Sources {
                         let bytes = file.bytes(0, file.byte_len() as usize);
                         HistoryFile::from_bytes(path, &bytes, &self.store, id)
                     });
-                    report.damage.extend(file.and_then(|file| file.verify()).err());
+                    if let Err(error) = file.and_then(|file| file.verify()) {
+                        report.note(error);
+                    }
                 }
                 _ => {}
             }
@@ -164,7 +165,7 @@ impl Sources {
             if log.header.store_uuid != self.store || log.header.number != number {
                 let expected = format!("log {number} of this store");
                 let found = format!("log {}, or another store's", log.header.number);
-                report.damage.push(Error::corrupt(&path, 16, expected, found));
+                report.note(Error::corrupt(&path, 16, expected, found));
                 continue;
             }
             self.known_lsn = self.known_lsn.max(log.known_lsn.min(ceiling));
@@ -212,15 +213,14 @@ fn read_logs(
     let mut logs = Vec::new();
     for number in list_logs(fs, dir)?.into_iter().rev() {
         report.files += 1;
-        let damage = &mut report.damage;
-        match wal::salvage(fs, dir, number, &mut |error| damage.push(error)) {
+        match wal::salvage(fs, dir, number, &mut |error| report.note(error)) {
             Ok(Some(log)) => {
                 report.bytes += log.bytes;
                 logs.push((number, log));
             }
             Ok(None) => {} // A crash interrupted its creation.
             Err(error @ Error::Version { .. }) => return Err(error),
-            Err(error) => report.damage.push(error),
+            Err(error) => report.note(error),
         }
     }
     Ok(logs)
@@ -240,7 +240,9 @@ fn read_whole(fs: &dyn FileSystem, path: &Path, report: &mut RepairReport) -> Re
     let file = TolerantFile::open(fs, path)?;
     report.bytes += file.byte_len();
     let bytes = file.bytes(0, usize::try_from(file.byte_len()).unwrap_or(usize::MAX));
-    report.damage.extend(file.failure());
+    if let Some(error) = file.failure() {
+        report.note(error);
+    }
     Ok(bytes)
 }
 
@@ -268,7 +270,7 @@ fn read_manifest(
     });
     match mended {
         Some(manifest) => {
-            report.damage.push(error);
+            report.note(error);
             Ok(manifest)
         }
         None => Err(error),
@@ -296,7 +298,7 @@ fn read_tombstones(
     });
     match mended {
         Some(dead) => {
-            report.damage.push(error);
+            report.note(error);
             Ok(dead)
         }
         None => Err(error),
