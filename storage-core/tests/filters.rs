@@ -5,10 +5,13 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use common::{Random, WORDS, options};
 use serde_json::json;
-use storage_core::{Concept, Condition, ConfigRequest, Error, Filter, GraphStore, TextQuery};
+use storage_core::{
+    Concept, Condition, ConfigRequest, Error, Filter, GraphStore, TextQuery, interruptible,
+};
 
 fn concepts(random: &mut Random) -> Vec<Concept> {
     let concept = |at: u64, random: &mut Random| {
@@ -101,4 +104,29 @@ fn times_that_are_nan_are_refused() {
     assert!(matches!(refused, Err(Error::InvalidArgument { name: "valid_at", .. })));
     let refused = store.snapshot().unwrap().concept_ids_by(&filter, None, 1);
     assert!(matches!(refused, Err(Error::InvalidArgument { name: "valid_at", .. })));
+}
+
+/// A few long records take as long as many short ones, whichever rows they are.
+#[test]
+fn a_filter_that_looks_at_few_long_records_is_stopped() {
+    let store = GraphStore::in_memory(options().config).unwrap();
+    let list: Vec<String> = (0..4000).map(|at| format!("{at:08}")).collect();
+    let attributes = json!({"list": list});
+    let concepts = (0..1000).map(|at| {
+        let mut concept = Concept::new(format!("c{at}"), "");
+        concept.attributes.clone_from(attributes.as_object().unwrap());
+        concept
+    });
+    store.put_concepts(concepts.collect()).unwrap();
+    let filter = Filter {
+        ids: Some((1..1000).map(|at| format!("c{at}")).collect()),
+        attributes: Some(Condition::from_json(&json!({"list": "none"})).unwrap()),
+        ..Filter::default()
+    };
+    let snapshot = store.snapshot().unwrap();
+    // 44 MB of JSON are not read within 20 ms.
+    let stopped =
+        interruptible(Rc::new(|| true), || snapshot.concept_ids_by(&filter, None, usize::MAX));
+    assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
+    assert!(snapshot.concept_ids_by(&filter, None, usize::MAX).unwrap().is_empty());
 }

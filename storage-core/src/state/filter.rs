@@ -9,6 +9,9 @@ use crate::concept::check_time;
 use crate::segment::Of;
 use crate::{Result, interrupt, record};
 
+/// Records that are looked at before the call is asked again whether it is to stop.
+const ROWS_AT_ONCE: usize = 64;
+
 /// Restricts a search to some concepts; the default lets all pass. All given conditions must hold.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Filter {
@@ -132,8 +135,9 @@ fn restrict(part: &Part, filter: &Filter, rows: &mut RoaringBitmap) -> Result<()
     }
     if filter.reads_records() {
         let mut passing = RoaringBitmap::new();
-        for row in &*rows {
-            if row.is_multiple_of(1024) {
+        // By how many were looked at, not by their number: few may be left, or long ones.
+        for (looked_at, row) in rows.iter().enumerate() {
+            if looked_at.is_multiple_of(ROWS_AT_ONCE) {
                 interrupt::check()?;
             }
             if filter.passes(segment.record(row)?).map_err(|e| segment.bad_record(&e))? {
