@@ -233,9 +233,13 @@ pub enum Error {
     },
     /// A line of an export is not what one has there.
     #[error(
-        "line {line} of {path}: expected {expected}, found {found}; transactions before it stay: put the \
-         line right, or export anew, and import again",
-        path = path.display()
+        "line {line} of {path}: expected {expected}, found {found}; {advice}",
+        path = path.display(),
+        advice = if *line == 1 {
+            "nothing was imported: export anew, or import what is for this store"
+        } else {
+            "what was committed of it before stays: put the line right, or export anew, and import again"
+        }
     )]
     InvalidExport {
         /// The file, or "(import)".
