@@ -137,7 +137,8 @@ pub(crate) struct StoresArguments {
 /// Arguments of `crash`.
 #[derive(Debug, Args)]
 pub(crate) struct CrashArguments {
-    /// The first seed; without a count, the only one (of `exhaustive`: the workload's number)
+    /// The first seed; without a count, the only one (of `exhaustive`: the workload's number; `damage` and
+    /// `tests-tested` have none)
     #[arg(long)]
     pub(crate) seed: Option<u64>,
     /// How many seeds, or workloads, counted up from the first

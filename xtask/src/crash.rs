@@ -122,12 +122,33 @@ fn variables(part: CrashPart, arguments: &CrashArguments) -> Vec<(&'static str, 
     variables
 }
 
+fn name_of(part: CrashPart) -> String {
+    part.to_possible_value().expect("no part is hidden").get_name().to_owned()
+}
+
+/// Refuses a seed, or a number of seeds, for a part that is named and has none.
+fn check(arguments: &CrashArguments) -> Result<()> {
+    if arguments.seed.is_none() && arguments.count.is_none() {
+        return Ok(());
+    }
+    match arguments.only.iter().find(|part| test(**part).seeds.is_none()) {
+        Some(&part) => {
+            let name = name_of(part);
+            bail!(
+                "{name} has no seeds and always does the same: leave --seed and --count out for it"
+            )
+        }
+        None => Ok(()),
+    }
+}
+
 /// Runs the tests in release mode, all of them even if one fails, and writes the report.
 ///
 /// # Errors
 ///
-/// When a test fails or can't be built.
+/// When a part is named that has no seeds, and a seed; when a test fails or can't be built.
 pub(crate) fn run(workspace: &Workspace, arguments: &CrashArguments) -> Result<()> {
+    check(arguments)?;
     let parts = match arguments.only.as_slice() {
         [] => CrashPart::value_variants(),
         only => only,
@@ -135,7 +156,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &CrashArguments) -> Result<(
     let mut report = report::preface(workspace)?;
     let mut failed = Vec::new();
     for &part in parts {
-        let name = part.to_possible_value().expect("no part is hidden").get_name().to_owned();
+        let name = name_of(part);
         let variables = variables(part, arguments);
         let mut command = process::cargo(workspace);
         command.args(["test", "--locked", "--release", "--package", "storage-core"]);
@@ -211,6 +232,24 @@ mod tests {
         assert_eq!(one, ["SUTRA_CRASH_COUNT=1", "SUTRA_CRASH_SEED=7"]);
         let some = set(CrashPart::Io, &arguments(Some(7), Some(3), false));
         assert_eq!(some, ["SUTRA_IO_COUNT=3", "SUTRA_IO_SEED=7"]);
+    }
+
+    #[test]
+    fn a_seed_is_refused_for_a_part_that_would_pass_it_over() {
+        let only = |parts: &[CrashPart], seed, count| {
+            check(&CrashArguments { only: parts.to_vec(), ..arguments(seed, count, false) })
+        };
+        for part in [CrashPart::Damage, CrashPart::TestsTested] {
+            for (seed, count) in [(Some(7), None), (None, Some(2)), (Some(7), Some(2))] {
+                for parts in [&[part][..], &[CrashPart::Io, part]] {
+                    let refused = only(parts, seed, count).expect_err("it has no seeds");
+                    assert!(refused.to_string().starts_with(&name_of(part)), "{refused}");
+                }
+            }
+            assert!(only(&[part], None, None).is_ok());
+        }
+        assert!(only(&[CrashPart::Io], Some(7), Some(2)).is_ok());
+        assert!(only(&[], Some(7), None).is_ok(), "all parts: those that have seeds take it");
     }
 
     #[test]
