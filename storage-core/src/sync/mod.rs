@@ -1,8 +1,15 @@
 //! The locks, condition variables, atomics, threads and clock of all code whose interleavings are checked.
 //!
-//! Such code takes them from here and never from `std`, so that `--cfg modelled` puts a
-//! checker's in their place: loom's in unit tests, shuttle's in all others. What is checked is the code that
-//! runs. Invariant: a lock is never found poisoned, because no holder panics.
+//! Such code (`store/`, the views of `state/`, the log's group commit, CONTROL's page of counters) takes them from
+//! here rather than from `std`, so that `--cfg modelled` puts a checker's in their place: loom's in unit tests,
+//! shuttle's in all others. What is checked is the code that runs. Invariant: a lock is never found poisoned,
+//! because no holder panics.
+//!
+//! What stays std's, or a crate's, and no checker sees, since no thread waits by it for another: the bits that say
+//! which blocks of a segment were compared, and what was made anew in place of damaged ones (`segment/`: done
+//! twice, it is the same); the map of open segments (dashmap: entries are weak, and one that was lost is opened
+//! anew); reference counts; the wall clock, and the clock of [`crate::interruptible`], which is the calling
+//! thread's own; and the locks within the file systems.
 
 #[cfg(all(modelled, test))]
 mod loom;
