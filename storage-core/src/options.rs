@@ -15,8 +15,8 @@ pub enum Durability {
     /// In the log file: survives the death of the process; survives power loss once the interval has
     /// passed.
     Interval(Duration),
-    /// Survives power loss only after a later `save`, `Sync` commit or close; for loads that can be
-    /// repeated.
+    /// In the log file: survives the death of the process; survives power loss only after a later `save`,
+    /// `Sync` commit or close. For loads that can be repeated.
     Buffered,
 }
 

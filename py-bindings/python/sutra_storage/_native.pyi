@@ -1069,7 +1069,8 @@ class GraphStore(Reader):
         timeout: Seconds to wait for the write lock.
         durability: What a single call outside a transaction promises when it returns. "sync": it
             survives power loss; "interval": it survives the death of the process, and power loss
-            once the interval has passed; "buffered": it survives power loss after a later save.
+            once the interval has passed; "buffered": it survives the death of the process, and
+            power loss after a later save.
             Batches, transactions, `save()` and leaving `with` are "sync".
         interval_ms: Milliseconds of the interval.
         metric: "cosine" (the default of a new store), "dot" or "euclidean".

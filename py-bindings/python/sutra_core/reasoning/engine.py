@@ -67,7 +67,7 @@ class ReasoningEngine:
                 network; "none": no vectors, so that searches go by words.
             durability: What `learn` and `add_association` promise when they return: "sync" survives
                 power loss, "interval" the death of the process (and power loss a moment later),
-                "buffered" neither before `save`. Batches are "sync".
+                "buffered" that too (and power loss after `save`). Batches are "sync".
             **options: Further options of `sutra_storage.GraphStore`.
 
         Raises:
