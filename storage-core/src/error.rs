@@ -8,8 +8,23 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation of the store failed.
 ///
-/// After any of these but [`Error::Poisoned`] the store goes on working; a failed operation leaves
-/// nothing behind.
+/// After any of these but [`Error::Poisoned`] the store goes on working. A write that fails has changed nothing that
+/// is read, with two exceptions, after which it may be there or not when the store is opened anew: its sync failed
+/// ([`Error::Poisoned`]; it is visible meanwhile), or the system failed while its bytes were written and could not
+/// be read back ([`Error::Io`]).
+///
+/// What goes in steps may have taken some of them, and is called again to take the others:
+///
+/// - [`crate::GraphStore::erase`] and [`crate::GraphStore::erase_namespace`] first delete, then rewrite the files:
+///   what was to be erased may be deleted and still be in the files;
+/// - [`crate::GraphStore::compact`] and [`crate::GraphStore::delete_expired`] delete what has expired by up to
+///   10,000 concepts and associations a transaction, and flush before they compact;
+/// - [`crate::GraphStore::import_jsonl`] and [`crate::GraphStore::read_jsonl`] keep the transactions before the one
+///   that failed;
+/// - [`crate::GraphStore::set_retention`] flushes first, and an opening may have made or recovered the store before
+///   it fails;
+/// - [`crate::GraphStore::backup`] and [`crate::GraphStore::repair`] leave a directory that does not open, if any;
+///   a later backup takes the place of a backup's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

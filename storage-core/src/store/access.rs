@@ -22,9 +22,7 @@ impl GraphStore {
     /// Puts a concept, in place of any of the same id; returns the transaction's number.
     ///
     /// # Errors
-    /// [`crate::Error::InvalidId`], [`crate::Error::InvalidVector`],
-    /// [`crate::Error::InvalidArgument`] for what is out of its range; [`crate::Error::ReadOnly`],
-    /// [`crate::Error::Locked`], [`crate::Error::Poisoned`], [`crate::Error::Io`] as for all writes.
+    /// As for [all writes](GraphStore#errors).
     pub fn put_concept(&self, concept: Concept) -> Result<u64> {
         self.single(Write::Put(concept))
     }
@@ -32,7 +30,7 @@ impl GraphStore {
     /// Puts concepts in one transaction that survives power loss once this returns.
     ///
     /// # Errors
-    /// As [`GraphStore::put_concept`], then none is put; [`crate::Error::TransactionTooLarge`].
+    /// As for [all writes](GraphStore#errors), then none is put.
     pub fn put_concepts(&self, concepts: Vec<Concept>) -> Result<u64> {
         self.batch(concepts.into_iter().map(Write::Put).collect())
     }
@@ -40,7 +38,7 @@ impl GraphStore {
     /// Sets a concept's vector; makes a bare concept when there is none.
     ///
     /// # Errors
-    /// As [`GraphStore::put_concept`].
+    /// As for [all writes](GraphStore#errors).
     pub fn put_vector(&self, id: &str, vector: Vec<f32>) -> Result<u64> {
         let patch = ConceptPatch { vector: Some(Some(vector)), ..ConceptPatch::default() };
         self.single(Write::Patch { id: id.to_owned(), patch: Box::new(patch), create: true })
@@ -61,7 +59,7 @@ impl GraphStore {
     /// Changes some fields of a concept that is there.
     ///
     /// # Errors
-    /// [`crate::Error::ConceptNotFound`]; as [`GraphStore::put_concept`].
+    /// [`crate::Error::ConceptNotFound`]; as for [all writes](GraphStore#errors).
     pub fn update_concept(&self, id: &str, patch: ConceptPatch) -> Result<u64> {
         self.single(Write::Patch { id: id.to_owned(), patch: Box::new(patch), create: false })
     }
@@ -69,7 +67,7 @@ impl GraphStore {
     /// Deletes a concept with its vector, words and associations; returns whether it was there.
     ///
     /// # Errors
-    /// As for all writes.
+    /// As for [all writes](GraphStore#errors).
     pub fn delete_concept(&self, id: &str) -> Result<bool> {
         let there = self.contains(id)?;
         if there {
@@ -81,7 +79,7 @@ impl GraphStore {
     /// Deletes concepts in one durable transaction; those that aren't there are passed over.
     ///
     /// # Errors
-    /// As for all writes.
+    /// As for [all writes](GraphStore#errors).
     pub fn delete_concepts(&self, ids: Vec<String>) -> Result<u64> {
         self.batch(ids.into_iter().map(Write::Delete).collect())
     }
@@ -93,7 +91,8 @@ impl GraphStore {
     /// [`crate::Snapshot`] of another handle or process needs. Returns whether it was there.
     ///
     /// # Errors
-    /// As for all writes; [`crate::Error::Io`] when an old file can't be removed.
+    /// As for all [writes and upkeep](GraphStore#errors); [`crate::Error::Io`] when an old file can't be removed. Then
+    /// the concept may be deleted already, and still be in files: erase it again.
     pub fn erase(&self, id: &str) -> Result<bool> {
         let there = self.contains(id)?;
         // What expired is not there, and has to go all the same.
@@ -106,7 +105,7 @@ impl GraphStore {
     /// Puts an association, in place of any of the same source, target and type.
     ///
     /// # Errors
-    /// [`crate::Error::ConceptNotFound`] names a missing end; as [`GraphStore::put_concept`].
+    /// [`crate::Error::ConceptNotFound`] names a missing end; as for [all writes](GraphStore#errors).
     pub fn put_association(&self, association: Association) -> Result<u64> {
         self.single(Write::PutAssociation { association, create_missing: false })
     }
@@ -114,7 +113,7 @@ impl GraphStore {
     /// As [`GraphStore::put_association`]; missing ends are made, bare.
     ///
     /// # Errors
-    /// As [`GraphStore::put_concept`].
+    /// As for [all writes](GraphStore#errors).
     pub fn put_association_creating_ends(&self, association: Association) -> Result<u64> {
         self.single(Write::PutAssociation { association, create_missing: true })
     }
@@ -135,7 +134,7 @@ impl GraphStore {
     /// Deletes an association; returns whether it was there.
     ///
     /// # Errors
-    /// As for all writes.
+    /// As for [all writes](GraphStore#errors).
     pub fn delete_association(
         &self,
         source_id: &str,
@@ -156,7 +155,7 @@ impl GraphStore {
     /// Counts an access to a concept, and sets its strength if one is given.
     ///
     /// # Errors
-    /// [`crate::Error::ConceptNotFound`]; as for all writes.
+    /// [`crate::Error::ConceptNotFound`]; as for [all writes](GraphStore#errors).
     pub fn access(&self, id: &str, strength: Option<f32>) -> Result<u64> {
         self.single(Write::Access { id: id.to_owned(), strength })
     }
@@ -166,7 +165,7 @@ impl GraphStore {
     /// As [`crate::Snapshot::contains`], of the newest state.
     ///
     /// # Errors
-    /// As there; [`crate::Error::Closed`], [`crate::Error::Forked`] as for all calls.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn contains(&self, id: &str) -> Result<bool> {
         self.snapshot()?.contains(id)
     }
@@ -174,7 +173,7 @@ impl GraphStore {
     /// As [`crate::Snapshot::concept`], of the newest state.
     ///
     /// # Errors
-    /// As there.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn concept(&self, id: &str) -> Result<Option<Concept>> {
         self.snapshot()?.concept(id)
     }
@@ -182,7 +181,7 @@ impl GraphStore {
     /// As [`crate::Snapshot::vector`], of the newest state.
     ///
     /// # Errors
-    /// As there.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn vector(&self, id: &str) -> Result<Option<Vec<f32>>> {
         self.snapshot()?.vector(id)
     }
@@ -190,7 +189,7 @@ impl GraphStore {
     /// As [`crate::Snapshot::neighbors`], of the newest state.
     ///
     /// # Errors
-    /// As there.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn neighbors(&self, id: &str, direction: Direction) -> Result<Vec<String>> {
         self.snapshot()?.neighbors(id, direction)
     }
@@ -198,7 +197,7 @@ impl GraphStore {
     /// As [`crate::Snapshot::associations`], of the newest state.
     ///
     /// # Errors
-    /// As there.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn associations(
         &self,
         id: &str,
@@ -211,7 +210,7 @@ impl GraphStore {
     /// As [`crate::Snapshot::concepts_in_range`], of the newest state.
     ///
     /// # Errors
-    /// As there.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn concepts_in_range(&self, start: f64, end: f64) -> Result<Vec<String>> {
         self.snapshot()?.concepts_in_range(start, end)
     }
@@ -219,7 +218,7 @@ impl GraphStore {
     /// As [`crate::Snapshot::search_text`], of the newest state.
     ///
     /// # Errors
-    /// As there.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn search_text(&self, text: &str, limit: usize) -> Result<Vec<ConceptHit>> {
         self.snapshot()?.search_text(text, limit)
     }
@@ -227,7 +226,7 @@ impl GraphStore {
     /// As [`crate::Snapshot::search_vector`], of the newest state.
     ///
     /// # Errors
-    /// As there.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn search_vector(
         &self,
         query: &[f32],
@@ -240,7 +239,7 @@ impl GraphStore {
     /// As [`crate::Snapshot::search_hybrid`], of the newest state.
     ///
     /// # Errors
-    /// As there.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn search_hybrid(
         &self,
         text: Option<&TextQuery<'_>>,
@@ -254,7 +253,7 @@ impl GraphStore {
     /// As [`crate::Snapshot::find_paths`], of the newest state.
     ///
     /// # Errors
-    /// As there.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn find_paths(
         &self,
         sources: &[&str],
@@ -267,7 +266,7 @@ impl GraphStore {
     /// What the store holds and how it is doing.
     ///
     /// # Errors
-    /// As [`GraphStore::snapshot`].
+    /// As for [all reads](GraphStore#errors).
     pub fn stats(&self) -> Result<StoreStats> {
         self.shared.stats(&self.snapshot()?)
     }
@@ -276,7 +275,8 @@ impl GraphStore {
     /// indexes of the newest state agree.
     ///
     /// # Errors
-    /// As [`GraphStore::snapshot`]; damage is not an error here but in the report.
+    /// [`crate::Error::Interrupted`]; [`crate::Error::Io`] when the directory can't be listed; as for
+    /// [all calls](GraphStore#errors). Damage is no error here but in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
         self.shared.verify()
     }

@@ -54,6 +54,27 @@ pub use transaction::Transaction;
 /// be open on one store. Reads see the newest committed state and never wait for a writer; a
 /// [`Snapshot`] keeps one state.
 ///
+/// # Errors
+///
+/// What sections on errors refer to; each call tells what else it may fail with.
+///
+/// - *As for all calls*: [`Error::Closed`] after [`GraphStore::close`]; [`Error::Forked`] in a process that got the
+///   handle by a fork. A store on disk may have to follow what other handles committed, which can fail with
+///   [`Error::Corrupt`] (also where another store was put in the place of this one), [`Error::Version`],
+///   [`Error::Feature`], [`Error::Io`], and [`Error::NotFound`] where the store was removed.
+/// - *As for all reads*: as for all calls; [`Error::InvalidId`] for what can be no id; [`Error::Corrupt`] when the
+///   bytes read fail their checksum.
+/// - *As for all writes*: as for all calls; [`Error::ReadOnly`]; [`Error::Locked`] when another writer keeps the
+///   lock for longer than the timeout; [`Error::Interrupted`] while waiting for it; [`Error::Poisoned`];
+///   [`Error::Io`] and [`Error::Corrupt`]; [`Error::TransactionTooLarge`]; [`Error::Full`] when it needs a new
+///   concept number or association type and none is left; [`Error::InvalidId`], [`Error::InvalidVector`] and
+///   [`Error::InvalidArgument`] for what is out of its range, before anything is touched.
+/// - *As for all upkeep*: as for all calls; [`Error::ReadOnly`]; [`Error::Locked`] when another flush or compaction,
+///   or a writer, takes longer than the timeout; [`Error::Interrupted`]; [`Error::Poisoned`]; [`Error::Io`] and
+///   [`Error::Corrupt`].
+///
+/// # Examples
+///
 /// ```
 /// use storage_core::{Association, Concept, ConfigRequest, Direction, GraphStore, OpenOptions};
 ///
@@ -122,9 +143,13 @@ impl GraphStore {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for a path or options out of their range, before anything is touched;
-    /// [`Error::NotFound`], [`Error::NotAStore`], [`Error::OptionMismatch`], [`Error::Locked`] (only
-    /// with `exclusive`, or to recover after a crash), [`Error::Corrupt`], [`Error::Version`],
-    /// [`Error::Io`].
+    /// [`Error::NotFound`] where none is to be made; [`Error::NotAStore`] for a directory that holds anything else,
+    /// or what a repair or a backup left that did not end; [`Error::NetworkFileSystem`]; [`Error::OptionMismatch`];
+    /// [`Error::Corrupt`], [`Error::Version`], [`Error::Feature`], [`Error::Io`].
+    ///
+    /// To make the store, to recover it after a crash, to keep its lock (`exclusive`) or to change its retention:
+    /// [`Error::Locked`], [`Error::Interrupted`], and [`Error::Poisoned`] when a sync fails.
+    /// [`Error::UntrustedTooLarge`] with `untrusted` alone.
     pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self> {
         let path = path.as_ref();
         check_path(path)?;
@@ -214,7 +239,7 @@ impl GraphStore {
     /// Makes everything committed so far survive power loss; on return it does.
     ///
     /// # Errors
-    /// [`Error::Poisoned`], [`Error::Closed`].
+    /// [`Error::Poisoned`] when a sync fails, or has failed; as for [all calls](GraphStore#errors).
     pub fn save(&self) -> Result<()> {
         self.shared.check_usable()?;
         self.shared.save()
@@ -225,8 +250,7 @@ impl GraphStore {
     /// Happens by itself in the background, too.
     ///
     /// # Errors
-    /// [`Error::ReadOnly`], [`Error::Locked`] when another process is at it, [`Error::Poisoned`],
-    /// [`Error::Io`].
+    /// As for all [upkeep](GraphStore#errors).
     pub fn flush(&self) -> Result<()> {
         self.shared.check_usable()?;
         self.shared.flush_now()
@@ -235,7 +259,7 @@ impl GraphStore {
     /// Deletes what has expired, and rewrites all segments as one, without what is dead.
     ///
     /// # Errors
-    /// As [`GraphStore::flush`].
+    /// As for all [writes and upkeep](GraphStore#errors); some of the steps may have been taken.
     pub fn compact(&self) -> Result<()> {
         self.shared.check_usable()?;
         // What is flushed is durable.
@@ -250,10 +274,10 @@ impl GraphStore {
     /// its checksums. One that was cut short is no store, and the next to the same directory takes its place.
     ///
     /// # Errors
-    /// [`Error::NotAStore`] when the directory has anything else in it, or another process makes a backup there; [`Error::InvalidArgument`] for a store in
-    /// memory, and for a path that is empty or has a NUL; [`Error::Corrupt`] when the store is damaged, and then
-    /// there is no backup; [`Error::ReadOnly`]; [`Error::Locked`] when a
-    /// flush or compaction elsewhere takes longer than the timeout; [`Error::Io`].
+    /// [`Error::NotAStore`] when the directory has anything else in it, or another process makes a backup there;
+    /// [`Error::InvalidArgument`] for a store in memory, and for a path that is empty or has a NUL;
+    /// [`Error::Corrupt`] when the store is damaged, and then there is no backup; as for all
+    /// [upkeep](GraphStore#errors).
     pub fn backup(&self, target: impl AsRef<Path>) -> Result<u64> {
         self.shared.check_usable()?;
         self.shared.backup(target.as_ref())
@@ -262,7 +286,7 @@ impl GraphStore {
     /// Saves and closes; a second call does nothing. A handle on a namespace only saves.
     ///
     /// # Errors
-    /// What saving can fail with; the handle is closed all the same.
+    /// What [`GraphStore::save`] can fail with; the handle is closed all the same.
     pub fn close(&self) -> Result<()> {
         if self.is_owner {
             return self.shared.close();
@@ -273,8 +297,7 @@ impl GraphStore {
     /// The state as of now, to be read at leisure.
     ///
     /// # Errors
-    /// [`Error::Closed`], [`Error::Forked`], and what following another process's commits can fail
-    /// with.
+    /// As for [all calls](GraphStore#errors).
     pub fn snapshot(&self) -> Result<Snapshot> {
         Ok(Snapshot::new(self.reader.see(&self.shared.newest_state()?)?))
     }
@@ -288,7 +311,8 @@ impl GraphStore {
     ///
     /// # Errors
     /// [`Error::BeyondRetention`] for a moment that is not kept; [`Error::InvalidArgument`] for an epoch
-    /// that is yet to come, and for a time that is NaN; as [`GraphStore::snapshot`].
+    /// that is yet to come, and for a time that is NaN; [`Error::Corrupt`] when what is read of the past fails its
+    /// checksum; as for [all calls](GraphStore#errors).
     ///
     /// # Complexity
     /// Linear in what was written since, and in what history files hold from before: read several things
@@ -309,7 +333,7 @@ impl GraphStore {
     /// a second later, one without with the next write.
     ///
     /// # Errors
-    /// As for all writes.
+    /// As for [all writes](GraphStore#errors); some may have been deleted.
     pub fn delete_expired(&self) -> Result<u64> {
         self.shared.check_usable()?;
         self.shared.delete_expired(self.shared.options.durability)
@@ -324,7 +348,7 @@ impl GraphStore {
     /// Keeps the past for another time from now on, in this handle and all others.
     ///
     /// # Errors
-    /// As [`GraphStore::flush`].
+    /// As for all [upkeep](GraphStore#errors).
     pub fn set_retention(&self, retention: Retention) -> Result<()> {
         self.shared.check_usable()?;
         self.shared.set_retention(retention)
@@ -339,7 +363,8 @@ impl GraphStore {
     ///
     /// # Errors
     /// [`Error::NotLast`] when another transaction is the last, or it was in another namespace;
-    /// [`Error::BeyondRetention`] when the store does not keep what was before; as for all writes.
+    /// [`Error::BeyondRetention`] when the store does not keep what was before; as for
+    /// [all writes](GraphStore#errors).
     pub fn undo(&self, expected: Option<u64>) -> Result<u64> {
         self.shared.check_usable()?;
         self.shared.undo(self.namespace_name(), expected)

@@ -78,7 +78,7 @@ impl GraphStore {
     ///
     /// # Errors
     /// [`crate::Error::InvalidArgument`] for a name that is empty or longer than
-    /// [`crate::MAX_ID_BYTES`].
+    /// [`crate::MAX_ID_BYTES`]; [`crate::Error::Closed`]; [`crate::Error::Forked`].
     pub fn namespace(&self, name: &str) -> Result<Self> {
         self.shared.check_usable()?;
         validate_namespace(name)?;
@@ -96,7 +96,7 @@ impl GraphStore {
     /// concepts have all expired.
     ///
     /// # Errors
-    /// As [`GraphStore::snapshot`].
+    /// As for [all reads](GraphStore#errors).
     pub fn namespaces(&self) -> Result<Vec<String>> {
         self.shared.newest_state()?.namespaces(now())
     }
@@ -117,7 +117,7 @@ impl GraphStore {
     /// how many concepts that were.
     ///
     /// # Errors
-    /// As [`GraphStore::namespace`]; as for all writes.
+    /// [`crate::Error::InvalidArgument`] for what can be no name; as for [all writes](GraphStore#errors).
     pub fn delete_namespace(&self, name: &str) -> Result<u64> {
         self.shared.check_usable()?;
         validate_namespace(name)?;

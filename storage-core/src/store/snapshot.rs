@@ -9,7 +9,9 @@ use crate::{Association, Concept, Direction, Error, Result};
 
 /// One state of a store: it never changes, whatever is committed after it was taken.
 ///
-/// It costs a reference; what it alone still needs is kept from being freed.
+/// It costs a reference; what it alone still needs is kept from being freed. It can be read after its handle was
+/// closed, and in a process that got it by a fork: no read of it fails with [`Error::Closed`], [`Error::Forked`] or
+/// [`Error::Locked`].
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     state: Arc<State>,
@@ -54,7 +56,7 @@ impl Snapshot {
     /// Without this, reads find what holds at any time. Times are seconds since the Unix epoch.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a time that is NaN.
+    /// [`Error::InvalidArgument`] for a time that is NaN; [`Error::Corrupt`].
     ///
     /// # Complexity
     /// Linear in the number of windows: read several things from one snapshot.
@@ -70,8 +72,7 @@ impl Snapshot {
     /// Whether there is a concept with this id.
     ///
     /// # Errors
-    /// [`Error::InvalidId`]; [`Error::Corrupt`] when the bytes read fail their checksum, as for all
-    /// reads.
+    /// [`Error::InvalidId`] for what can be no id; [`Error::Corrupt`] when the bytes read fail their checksum.
     pub fn contains(&self, id: &str) -> Result<bool> {
         validate_id(id)?;
         Ok(self.state.find(id)?.is_some())
@@ -110,7 +111,7 @@ impl Snapshot {
     /// Times are seconds since the Unix epoch.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] when a time is NaN.
+    /// [`Error::InvalidArgument`] when a time is NaN; [`Error::Corrupt`].
     pub fn concepts_in_range(&self, start: f64, end: f64) -> Result<Vec<String>> {
         for (name, time) in [("start", start), ("end", end)] {
             if time.is_nan() {
@@ -126,7 +127,7 @@ impl Snapshot {
     /// Up to `limit` concept ids in order of first put, after the id `after` (`None`: from the first).
     ///
     /// # Errors
-    /// [`Error::ConceptNotFound`] when there is no concept `after`.
+    /// [`Error::ConceptNotFound`] when there is no concept `after`; [`Error::Corrupt`].
     pub fn concept_ids(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
         let Some(from) = self.number_after(after)? else { return Ok(Vec::new()) };
         self.state.ids_of(self.state.numbers_from(from, limit)?)
@@ -145,7 +146,7 @@ impl Snapshot {
     /// As [`Snapshot::concept_ids`], of the concepts that pass a filter.
     ///
     /// # Errors
-    /// As there; [`Error::InvalidArgument`] for a filter's time that is NaN.
+    /// As there; [`Error::InvalidArgument`] for a filter's time that is NaN; [`Error::Interrupted`].
     pub fn concept_ids_by(
         &self,
         filter: &Filter,
@@ -237,7 +238,7 @@ impl Snapshot {
     /// concept. An association of confidence 0 is on no path. Ids that don't exist are passed over.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for options out of their range.
+    /// [`Error::InvalidArgument`] for options out of their range; [`Error::Corrupt`]; [`Error::Interrupted`].
     pub fn find_paths(
         &self,
         sources: &[&str],
@@ -276,7 +277,7 @@ impl Snapshot {
     /// The `limit` best concepts for some words, OR-ed, by BM25, best first.
     ///
     /// # Errors
-    /// [`Error::Corrupt`].
+    /// [`Error::Corrupt`]; [`Error::Interrupted`].
     pub fn search_text(&self, text: &str, limit: usize) -> Result<Vec<ConceptHit>> {
         self.search_words(&TextQuery::new(text, limit))
     }
@@ -284,7 +285,8 @@ impl Snapshot {
     /// As [`Snapshot::search_text`], with all options.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for `k1` or `b` out of their range.
+    /// [`Error::InvalidArgument`] for `k1` or `b` out of their range, or a filter's time that is NaN;
+    /// [`Error::Corrupt`]; [`Error::Interrupted`].
     pub fn search_words(&self, query: &TextQuery<'_>) -> Result<Vec<ConceptHit>> {
         self.state.named(&self.state.search_text(query)?)
     }
@@ -292,7 +294,8 @@ impl Snapshot {
     /// The `k` concepts whose vectors are nearest to the query's, exactly, best first.
     ///
     /// # Errors
-    /// [`Error::InvalidVector`] for another dimension, or a component that is not finite.
+    /// [`Error::InvalidVector`] for another dimension, or a component that is not finite;
+    /// [`Error::InvalidArgument`] for a filter's time that is NaN; [`Error::Corrupt`]; [`Error::Interrupted`].
     pub fn search_vector(
         &self,
         query: &[f32],

@@ -38,7 +38,7 @@ impl Ticket {
     ///
     /// # Errors
     /// [`Error::Poisoned`] when a sync has failed: then the transaction may or may not be there when the
-    /// store is opened again. [`Error::Forked`].
+    /// store is opened again. [`Error::Forked`]. It does not fail because the store was closed.
     pub fn wait(&self) -> Result<u64> {
         self.shared.check_process()?;
         self.shared.acknowledge_durable(&self.appended)?;

@@ -175,7 +175,9 @@ impl<'a> Transaction<'a> {
     /// Puts a concept, in place of any of the same id.
     ///
     /// # Errors
-    /// As [`GraphStore::put_concept`], for what can be told before committing.
+    /// [`crate::Error::InvalidId`], [`crate::Error::InvalidVector`] and [`crate::Error::InvalidArgument`] for what
+    /// is out of its range; [`crate::Error::Corrupt`] when what it changes can't be read. What else a write can fail
+    /// with is told by the commit.
     pub fn put_concept(&mut self, concept: Concept) -> Result<()> {
         self.put_concepts(vec![concept])
     }
@@ -329,9 +331,10 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     /// [`crate::Error::Conflict`] when something read by id has changed: run the transaction again.
-    /// [`crate::Error::ConceptNotFound`] for an association with a missing end. As for all writes.
-    /// After any of them nothing of the transaction is there, unless it is
-    /// [`crate::Error::Poisoned`]: then it may be there when the store is opened again.
+    /// [`crate::Error::ConceptNotFound`] for an association with a missing end, or a concept that was to be updated
+    /// and is gone. As for [all writes](GraphStore#errors). After any of them nothing of the transaction is
+    /// there, unless it is [`crate::Error::Poisoned`] or [`crate::Error::Io`]: then it may be there when the store
+    /// is opened again.
     pub fn commit(self) -> Result<u64> {
         self.commit_with(Durability::Sync)
     }

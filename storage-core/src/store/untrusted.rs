@@ -31,7 +31,9 @@ impl GraphStore {
     /// The handle does not follow later commits; open it again to see them.
     ///
     /// # Errors
-    /// [`Error::UntrustedTooLarge`]; as [`GraphStore::open`].
+    /// [`Error::UntrustedTooLarge`]; [`Error::Corrupt`] for anything that no store writes; [`Error::NotFound`],
+    /// [`Error::NotAStore`], [`Error::OptionMismatch`], [`Error::InvalidArgument`], [`Error::Version`],
+    /// [`Error::Feature`], [`Error::Io`], [`Error::Interrupted`].
     ///
     /// # Complexity
     /// Linear in the size of the store, in time and in memory.

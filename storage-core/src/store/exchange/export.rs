@@ -31,7 +31,7 @@ impl GraphStore {
     /// As [`Snapshot::export_jsonl`], of the newest state; the store's own handle exports all namespaces.
     ///
     /// # Errors
-    /// As there.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn export_jsonl(&self, path: impl AsRef<Path>) -> Result<ExportReport> {
         to_file(path.as_ref(), &self.snapshots_of_all()?)
     }
@@ -39,7 +39,7 @@ impl GraphStore {
     /// As [`Snapshot::write_jsonl`], of what [`GraphStore::export_jsonl`] exports.
     ///
     /// # Errors
-    /// As there.
+    /// As there; as for [all calls](GraphStore#errors).
     pub fn write_jsonl(&self, out: impl Write) -> Result<ExportReport> {
         write_lines(&self.snapshots_of_all()?, out, Path::new("(export)"))
     }
@@ -70,7 +70,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::InvalidArgument`] for a path of what is no file, or in a store's directory;
-    /// [`Error::Corrupt`] as for all reads. Then no file of the name was made or changed.
+    /// [`Error::Corrupt`] as for all reads; [`Error::Interrupted`]. Then no file of the name was made or changed.
     pub fn export_jsonl(&self, path: impl AsRef<Path>) -> Result<ExportReport> {
         to_file(path.as_ref(), std::slice::from_ref(self))
     }
@@ -78,8 +78,8 @@ impl Snapshot {
     /// Exports to any writer, as [`Snapshot::export_jsonl`] does to a file.
     ///
     /// # Errors
-    /// [`Error::Io`] with the path "(export)"; [`Error::Corrupt`] as for all reads. An export that broke
-    /// off has no last line, and is refused when it is imported.
+    /// [`Error::Io`] with the path "(export)"; [`Error::Corrupt`] as for all reads; [`Error::Interrupted`]. An export
+    /// that broke off has no last line, and is refused when it is imported.
     pub fn write_jsonl(&self, out: impl Write) -> Result<ExportReport> {
         write_lines(std::slice::from_ref(self), out, Path::new("(export)"))
     }

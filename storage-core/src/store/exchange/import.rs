@@ -51,7 +51,9 @@ impl GraphStore {
     /// own.
     ///
     /// # Errors
-    /// [`Error::InvalidExport`] with the line; [`Error::Io`]; as for all writes.
+    /// [`Error::InvalidExport`] with the line; [`Error::InvalidArgument`] for a path that is empty or has a NUL;
+    /// [`Error::Io`] when the file can't be read; [`Error::Interrupted`]; as for [all writes](GraphStore#errors).
+    /// Transactions that were committed before stay.
     pub fn import_jsonl(&self, path: impl AsRef<Path>) -> Result<ImportReport> {
         let path = path.as_ref();
         check_path(path)?;

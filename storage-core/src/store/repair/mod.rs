@@ -51,9 +51,9 @@ impl GraphStore {
     /// [`Error::NotFound`] when nothing of a store is there; [`Error::Locked`] while another process writes
     /// to it, as far as its locks and its files tell; [`Error::NotAStore`] when the target is not empty;
     /// [`Error::Version`]; [`Error::InvalidArgument`] for a path that is empty, or one inside the other,
-    /// links followed;
-    /// [`Error::Io`] when the new store can't be written. After an error the target holds nothing that
-    /// opens.
+    /// links followed; [`Error::Io`] when the new store can't be written, [`Error::Poisoned`] when a sync of it fails;
+    /// [`Error::Full`], [`Error::TransactionTooLarge`] and [`Error::Corrupt`] where bytes that passed all checks make
+    /// what no store can hold; [`Error::Interrupted`]. After an error the target holds nothing that opens.
     ///
     /// # Complexity
     /// Reads every file once and what is saved twice more. Memory: the logs, and some dozens of bytes for
