@@ -3,12 +3,13 @@
 //! Invariant: the score of a query and a row is the same bits from every method, for every
 //! selection, batch, thread count and instruction set.
 
+use half::slice::HalfFloatSliceExt as _;
 use rayon::prelude::*;
 
 use crate::{
     Hit, IndexError, Metric, Query, QueryError, Rows, Selection, TopK,
     kernels::{Isa, float::Pick},
-    norm::finite,
+    norm::{finite, inverse_norm_of},
     rows::Encoding,
     scan::scan,
     scorer::{BLOCK, BinaryScorer, ByteScorer, FloatScorer, GROUP, Scorer},
@@ -186,6 +187,70 @@ impl<'a> FlatIndex<'a> {
         self.with_scorer(query, Single { ordinal })
     }
 
+    /// Whether rows are floats, of 32 or 16 bits.
+    pub(crate) const fn has_float_rows(&self) -> bool {
+        matches!(self.rows, Rows::F32(_) | Rows::F16(_))
+    }
+
+    /// The lowest ordinal of a row of floats that isn't finite.
+    pub(crate) fn first_not_finite(&self) -> Option<u32> {
+        let at = match self.rows {
+            Rows::F32(rows) => rows.iter().position(|x| !x.is_finite()),
+            Rows::F16(rows) => rows.iter().position(|x| !x.is_finite()),
+            Rows::I8(_) | Rows::Binary(_) => None,
+        };
+        at.map(|at| (at / self.dim) as u32)
+    }
+
+    /// Writes a row of floats as the metric compares it: for the cosine, at length 1.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such row, or rows are no floats.
+    pub(crate) fn unit_row(&self, ordinal: u32, out: &mut [f32]) {
+        let range = ordinal as usize * self.dim..(ordinal as usize + 1) * self.dim;
+        match self.rows {
+            Rows::F32(rows) => out.copy_from_slice(&rows[range]),
+            Rows::F16(rows) => rows[range].convert_to_f32_slice(out),
+            Rows::I8(_) | Rows::Binary(_) => panic!("rows of floats"),
+        }
+        self.scale_to_unit(out);
+    }
+
+    /// A query of floats as the metric compares it: for the cosine, at length 1.
+    pub(crate) fn as_compared(&self, query: &[f32]) -> Vec<f32> {
+        let mut query = query.to_vec();
+        self.scale_to_unit(&mut query);
+        query
+    }
+
+    fn scale_to_unit(&self, vector: &mut [f32]) {
+        if self.metric == Metric::Cosine {
+            let inverse = inverse_norm_of(self.isa, vector);
+            for x in vector {
+                *x *= inverse;
+            }
+        }
+    }
+
+    /// Refuses a query of floats that can't be asked.
+    pub(crate) fn check_query(&self, query: &[f32]) -> Result<(), QueryError> {
+        self.check_one(Query::F32(query))
+    }
+
+    /// Offers the rows of these ordinals, with the scores that a search gives them.
+    pub(crate) fn score_each(
+        &self,
+        query: &[f32],
+        ordinals: &[u32],
+        top: &mut TopK,
+    ) -> Result<(), QueryError> {
+        if let Some(&ordinal) = ordinals.iter().find(|&&ordinal| ordinal >= self.len) {
+            return Err(QueryError::Ordinal { ordinal, len: self.len() });
+        }
+        self.with_scorer(Query::F32(query), Each { ordinals, top })
+    }
+
     fn check_encoding(&self, query: Query<'_>) -> Result<(), QueryError> {
         match (self.rows.encoding(), query.encoding()) {
             (Encoding::F32 | Encoding::F16, Encoding::F32)
@@ -270,6 +335,26 @@ impl Task for Single {
             .score(Pick::List(&[self.ordinal]), &mut block)
             .map_err(|ordinal| QueryError::RowNotFinite { ordinal })?;
         Ok(block[0][0])
+    }
+}
+
+struct Each<'a> {
+    ordinals: &'a [u32],
+    top: &'a mut TopK,
+}
+
+impl Task for Each<'_> {
+    type Output = Result<(), QueryError>;
+
+    fn run<S: Scorer>(self, scorer: &S) -> Self::Output {
+        let mut scores = [[0.0; BLOCK]];
+        for ordinals in self.ordinals.chunks(BLOCK) {
+            scorer
+                .score(Pick::List(ordinals), &mut scores)
+                .map_err(|ordinal| QueryError::RowNotFinite { ordinal })?;
+            self.top.extend(ordinals.iter().copied().zip(scores[0]));
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! SIMD vector distances, exact and filtered top-k search over borrowed rows.
+//! SIMD vector distances, exact and approximate, filtered top-k search over borrowed rows.
 //!
 //! The crate opens no file, copies no row and reads no clock: it lays a [`FlatIndex`] over a slice,
 //! of a memory map say, and answers queries with dense `u32` ordinals.
@@ -33,6 +33,7 @@
 //!
 //! Invariant: results are a function of rows, query, k and selection alone.
 
+pub mod ann;
 mod error;
 mod flat;
 pub mod kernels;

@@ -6,18 +6,25 @@
 #![expect(clippy::cast_ptr_alignment, reason = "only unaligned loads go through such a pointer")]
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256d, _MM_HINT_T1, _mm_add_pd, _mm_add_ps, _mm_add_sd, _mm_add_ss,
-    _mm_cvtsd_f64, _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps, _mm_prefetch, _mm_shuffle_ps,
-    _mm_unpackhi_pd, _mm256_add_pd, _mm256_add_ps, _mm256_castpd256_pd128, _mm256_castps256_ps128,
-    _mm256_cvtph_ps, _mm256_cvtps_pd, _mm256_extractf128_pd, _mm256_extractf128_ps,
-    _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_pd, _mm256_setzero_ps,
-    _mm256_sub_ps,
+    __m128i, __m256, __m256d, __m256i, _CMP_GT_OQ, _MM_HINT_T1, _mm_add_epi32, _mm_add_pd,
+    _mm_add_ps, _mm_add_sd, _mm_add_ss, _mm_cvtsd_f64, _mm_cvtsi128_si32, _mm_cvtss_f32,
+    _mm_loadu_si128, _mm_movehl_ps, _mm_prefetch, _mm_shuffle_epi32, _mm_shuffle_ps,
+    _mm_unpackhi_pd, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_pd, _mm256_add_ps,
+    _mm256_and_si256, _mm256_castpd256_pd128, _mm256_castps256_ps128, _mm256_castsi256_si128,
+    _mm256_cmp_ps, _mm256_cvtph_ps, _mm256_cvtps_pd, _mm256_extractf128_pd, _mm256_extractf128_ps,
+    _mm256_extracti128_si256, _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_movemask_ps,
+    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_pd,
+    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_srli_epi16, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 use half::f16;
 
 use super::{
     avx512::Avx512,
+    codes::{
+        BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_BYTES, CHUNK_COMPONENTS, GROUP_BYTES, GroupQuery,
+    },
     simd::{Kernel, Simd},
 };
 
@@ -57,6 +64,117 @@ pub(super) fn fold_256(lanes: __m256) -> f32 {
 pub(super) fn fold_256_wide(lanes: __m256d) -> f64 {
     let two = _mm_add_pd(_mm256_castpd256_pd128(lanes), _mm256_extractf128_pd::<1>(lanes));
     _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+}
+
+/// Reads 32 bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_bytes(bytes: &[u8; 32]) -> __m256i {
+    // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 32 bytes read. Alignment: the
+    // load asks for none.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>()) }
+}
+
+/// The low and the high halves of bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn halves(bytes: __m256i) -> [__m256i; 2] {
+    let low = _mm256_set1_epi8(15);
+    [_mm256_and_si256(bytes, low), _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low)]
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_sums(sums: [__m256i; 4], out: &mut [i32; BLOCK_CODES]) {
+    let (parts, _) = out.as_chunks_mut::<8>();
+    for (part, sum) in parts.iter_mut().zip(sums) {
+        // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 32 bytes written.
+        // Alignment: the store asks for none.
+        unsafe { _mm256_storeu_si256(part.as_mut_ptr().cast::<__m256i>(), sum) };
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn block_products(groups: &[[u8; GROUP_BYTES]], query: &[GroupQuery]) -> [i32; BLOCK_CODES] {
+    let mut sums = [_mm256_setzero_si256(); 4];
+    for (group, query) in groups.iter().zip(query) {
+        let (parts, _) = group.as_chunks::<32>();
+        let (ends, _) = query.as_chunks::<4>();
+        let near = _mm256_set1_epi32(i32::from_le_bytes(ends[0].map(|x| x as u8)));
+        let far = _mm256_set1_epi32(i32::from_le_bytes(ends[1].map(|x| x as u8)));
+        for (sum, part) in sums.iter_mut().zip(parts) {
+            let [low, high] = halves(load_bytes(part));
+            let both =
+                _mm256_add_epi16(_mm256_maddubs_epi16(low, near), _mm256_maddubs_epi16(high, far));
+            *sum = _mm256_add_epi16(*sum, both);
+        }
+    }
+    let one = _mm256_set1_epi16(1);
+    let mut out = [0; BLOCK_CODES];
+    store_sums(sums.map(|sum| _mm256_madd_epi16(sum, one)), &mut out);
+    out
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn above(numbers: &[f32; BLOCK_CODES], threshold: f32) -> u32 {
+    let threshold = _mm256_set1_ps(threshold);
+    let (parts, _) = numbers.as_chunks::<8>();
+    let mut bits = 0;
+    for (at, part) in parts.iter().enumerate() {
+        let part: &[f32; 8] = part;
+        // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 32 bytes read. Alignment:
+        // the load asks for none.
+        let part = unsafe { _mm256_loadu_ps(part.as_ptr()) };
+        let mask = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(part, threshold));
+        bits |= (mask as u32) << (8 * at);
+    }
+    bits
+}
+
+/// The sum of eight numbers.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sum_i32(lanes: __m256i) -> i32 {
+    let four = _mm_add_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256::<1>(lanes));
+    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
+    _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn row_product(row: &[[u8; CHUNK_BYTES]], query: &[[i8; CHUNK_COMPONENTS]]) -> i32 {
+    let one = _mm256_set1_epi16(1);
+    let mut sum = _mm256_setzero_si256();
+    for (chunk, query) in row.iter().zip(query) {
+        let [low, high] = halves(load_bytes(chunk));
+        let (ends, _) = query.as_chunks::<32>();
+        let [near, far] = [0, 1].map(|end: usize| load_bytes(&ends[end].map(|x| x as u8)));
+        // No product of four numbers, 15 and 128 at most, is beyond 16 bits.
+        let both =
+            _mm256_add_epi16(_mm256_maddubs_epi16(low, near), _mm256_maddubs_epi16(high, far));
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(both, one));
+    }
+    sum_i32(sum)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn byte_products(groups: &[[u8; BYTE_GROUP_BYTES]], query: &[[u8; 4]]) -> [i32; BLOCK_CODES] {
+    let one = _mm256_set1_epi16(1);
+    let mut sums = [_mm256_setzero_si256(); 4];
+    for (group, query) in groups.iter().zip(query) {
+        let (parts, _) = group.as_chunks::<32>();
+        let query = _mm256_set1_epi32(i32::from_le_bytes(*query));
+        for (sum, part) in sums.iter_mut().zip(parts) {
+            let pairs = _mm256_maddubs_epi16(query, load_bytes(part));
+            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, one));
+        }
+    }
+    let mut out = [0; BLOCK_CODES];
+    store_sums(sums, &mut out);
+    out
 }
 
 impl Simd for Avx2 {
@@ -187,6 +305,38 @@ impl Simd for Avx2 {
         // SAFETY: feature: every x86-64 has SSE. A prefetch reads nothing that a program can see
         // and never faults, so the address may point anywhere.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+    }
+
+    #[inline(always)]
+    fn block_products(
+        self,
+        groups: &[[u8; GROUP_BYTES]],
+        query: &[GroupQuery],
+    ) -> [i32; BLOCK_CODES] {
+        // SAFETY: feature: `self` proves AVX2. The function is safe else.
+        unsafe { block_products(groups, query) }
+    }
+
+    #[inline(always)]
+    fn above(self, numbers: &[f32; BLOCK_CODES], threshold: f32) -> u32 {
+        // SAFETY: feature: `self` proves AVX2. The function is safe else.
+        unsafe { above(numbers, threshold) }
+    }
+
+    #[inline(always)]
+    fn row_product(self, row: &[[u8; CHUNK_BYTES]], query: &[[i8; CHUNK_COMPONENTS]]) -> i32 {
+        // SAFETY: feature: `self` proves AVX2. The function is safe else.
+        unsafe { row_product(row, query) }
+    }
+
+    #[inline(always)]
+    fn byte_products(
+        self,
+        groups: &[[u8; BYTE_GROUP_BYTES]],
+        query: &[[u8; 4]],
+    ) -> [i32; BLOCK_CODES] {
+        // SAFETY: feature: `self` proves AVX2. The function is safe else.
+        unsafe { byte_products(groups, query) }
     }
 
     #[inline]

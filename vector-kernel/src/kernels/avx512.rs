@@ -16,7 +16,10 @@ use std::arch::x86_64::{
 use half::f16;
 
 use super::{
-    avx2::{fold_256, fold_256_wide},
+    avx2::{Avx2, fold_256, fold_256_wide},
+    codes::{
+        BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_BYTES, CHUNK_COMPONENTS, GROUP_BYTES, GroupQuery,
+    },
     simd::{Kernel, Simd},
 };
 
@@ -140,6 +143,34 @@ impl Simd for Avx512 {
         // SAFETY: feature: every x86-64 has SSE. A prefetch reads nothing that a program can see
         // and never faults, so the address may point anywhere.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+    }
+
+    #[inline(always)]
+    fn block_products(
+        self,
+        groups: &[[u8; GROUP_BYTES]],
+        query: &[GroupQuery],
+    ) -> [i32; BLOCK_CODES] {
+        Avx2::from(self).block_products(groups, query)
+    }
+
+    #[inline(always)]
+    fn above(self, numbers: &[f32; BLOCK_CODES], threshold: f32) -> u32 {
+        Avx2::from(self).above(numbers, threshold)
+    }
+
+    #[inline(always)]
+    fn row_product(self, row: &[[u8; CHUNK_BYTES]], query: &[[i8; CHUNK_COMPONENTS]]) -> i32 {
+        Avx2::from(self).row_product(row, query)
+    }
+
+    #[inline(always)]
+    fn byte_products(
+        self,
+        groups: &[[u8; BYTE_GROUP_BYTES]],
+        query: &[[u8; 4]],
+    ) -> [i32; BLOCK_CODES] {
+        Avx2::from(self).byte_products(groups, query)
     }
 
     #[inline]

@@ -22,12 +22,13 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(crate) mod codes;
 pub(crate) mod float;
 mod integer;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
-mod simd;
+pub(crate) mod simd;
 pub(crate) mod wide;
 
 use float::{BLOCK, Block, Element, Pick, Product, SquaredDifference, Sums, Term};

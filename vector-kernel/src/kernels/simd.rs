@@ -7,9 +7,14 @@ use half::f16;
 
 #[cfg(target_arch = "aarch64")]
 use super::neon::Neon;
-use super::portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
+use super::{
+    codes::{
+        self, BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_BYTES, CHUNK_COMPONENTS, GROUP_BYTES, GroupQuery,
+    },
+    portable::Portable,
+};
 
 /// Sixteen `f32` lanes. A value of the implementing type proves that the machine has the features.
 ///
@@ -47,6 +52,43 @@ pub(crate) trait Simd: Copy {
     fn prefetch<T>(self, address: *const T);
     /// Runs `kernel` in a function compiled for this instruction set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;
+
+    /// The products of the 32 codes of a block with a query that keeps to
+    /// [`MAX_HALF_SUM`](codes::MAX_HALF_SUM).
+    #[inline(always)]
+    fn block_products(
+        self,
+        groups: &[[u8; GROUP_BYTES]],
+        query: &[GroupQuery],
+    ) -> [i32; BLOCK_CODES] {
+        codes::block_products(groups, query)
+    }
+
+    /// Of 32 numbers, a bit for each that is above `threshold`, the first lowest.
+    #[inline(always)]
+    fn above(self, numbers: &[f32; BLOCK_CODES], threshold: f32) -> u32 {
+        let mut bits = 0;
+        for (at, number) in numbers.iter().enumerate() {
+            bits |= u32::from(*number > threshold) << at;
+        }
+        bits
+    }
+
+    /// The product of a code in a row of its own with a query.
+    #[inline(always)]
+    fn row_product(self, row: &[[u8; CHUNK_BYTES]], query: &[[i8; CHUNK_COMPONENTS]]) -> i32 {
+        codes::row_product(row, query)
+    }
+
+    /// The products of 32 rows of small signed bytes, which lie side by side, with a query of unsigned ones.
+    #[inline(always)]
+    fn byte_products(
+        self,
+        groups: &[[u8; BYTE_GROUP_BYTES]],
+        query: &[[u8; 4]],
+    ) -> [i32; BLOCK_CODES] {
+        codes::byte_products(groups, query)
+    }
 
     /// Lane `i` is `values[i]`, and 0 from `values.len()` (at most 16) on.
     #[inline(always)]

@@ -1,0 +1,127 @@
+//! Lists of vectors that are near each other: Lloyd's k-means on a sample, by squared Euclidean distance.
+//!
+//! Invariant: the result is a function of sample and seed, however many threads compute it.
+
+use rayon::prelude::*;
+
+use super::matrix::times_transposed;
+use super::random::Random;
+
+/// Vectors that are compared with all centroids at once.
+const CHUNK: usize = 256;
+const ROUNDS: usize = 8;
+const BALANCED_ROUNDS: usize = 3;
+
+/// The centroids of `count` lists, one after the other.
+pub(super) fn train(sample: &[f32], dim: usize, count: usize, random: &mut Random) -> Vec<f32> {
+    let rows = sample.len() / dim;
+    let row = |at: u32| &sample[at as usize * dim..][..dim];
+    let mut centroids: Vec<f32> =
+        random.sample(count, rows).into_iter().flat_map(|at| row(at).iter().copied()).collect();
+    for _ in 0..ROUNDS {
+        let nearest = assign(sample, dim, &centroids);
+        let mut sums = vec![0.0_f64; count * dim];
+        let mut sizes = vec![0_u32; count];
+        for (row, &list) in sample.chunks_exact(dim).zip(&nearest) {
+            let list = list as usize;
+            sizes[list] += 1;
+            let sum = &mut sums[list * dim..][..dim];
+            sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+        }
+        for (list, &size) in sizes.iter().enumerate() {
+            let centroid = &mut centroids[list * dim..][..dim];
+            if size == 0 {
+                // A list that no one is nearest to starts again elsewhere.
+                let at = (random.bits() % rows as u64) as u32;
+                centroid.copy_from_slice(row(at));
+                continue;
+            }
+            let sum = &sums[list * dim..][..dim];
+            let mean = sum.iter().map(|sum| (sum / f64::from(size)) as f32);
+            centroid.iter_mut().zip(mean).for_each(|(x, mean)| *x = mean);
+        }
+    }
+    centroids
+}
+
+/// The nearest centroid of each vector.
+pub(super) fn assign(vectors: &[f32], dim: usize, centroids: &[f32]) -> Vec<u32> {
+    let halves: Vec<f32> = centroids
+        .chunks_exact(dim)
+        .map(|centroid| centroid.iter().map(|x| x * x).sum::<f32>() / 2.0)
+        .collect();
+    let nearest = |vectors: &[f32]| {
+        let count = halves.len();
+        let mut products = vec![0.0; vectors.len() / dim * count];
+        times_transposed(vectors, centroids, dim, &mut products);
+        products.chunks_exact(count).map(|row| best(row, &halves)).collect::<Vec<u32>>()
+    };
+    vectors.par_chunks(CHUNK * dim).flat_map_iter(nearest).collect()
+}
+
+/// Where a product less its half is greatest; the first of such places.
+fn best(products: &[f32], halves: &[f32]) -> u32 {
+    let mut best = (f32::NEG_INFINITY, 0);
+    for (at, (product, half)) in (0..).zip(products.iter().zip(halves)) {
+        let score = product - half;
+        if score > best.0 {
+            best = (score, at);
+        }
+    }
+    best.1
+}
+
+/// Groups of at most `most` vectors that are near each other, `count` of them; every vector is in one.
+///
+/// # Panics
+///
+/// When there is no room for all.
+pub(super) fn balanced(
+    vectors: &[f32],
+    dim: usize,
+    count: usize,
+    most: usize,
+    random: &mut Random,
+) -> Vec<Vec<u32>> {
+    let rows = vectors.len() / dim;
+    assert!(count * most >= rows, "{count} groups of {most} hold {rows} vectors");
+    let mut centroids = train(vectors, dim, count, random);
+    let mut groups = Vec::new();
+    for _ in 0..BALANCED_ROUNDS {
+        let halves: Vec<f32> = centroids
+            .chunks_exact(dim)
+            .map(|centroid| centroid.iter().map(|x| x * x).sum::<f32>() / 2.0)
+            .collect();
+        let mut products = vec![0.0; rows * count];
+        times_transposed(vectors, &centroids, dim, &mut products);
+        // How much farther each group is than the vector's nearest: who has most to lose chooses first.
+        let mut pairs: Vec<(f32, u32, u32)> = Vec::with_capacity(rows * count);
+        for (row, products) in (0..).zip(products.chunks_exact(count)) {
+            for (group, (product, half)) in (0..).zip(products.iter().zip(&halves)) {
+                pairs.push((half - product, row, group));
+            }
+        }
+        pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        groups = vec![Vec::new(); count];
+        let mut placed = vec![false; rows];
+        for (_, row, group) in pairs {
+            let group = &mut groups[group as usize];
+            if !placed[row as usize] && group.len() < most {
+                group.push(row);
+                placed[row as usize] = true;
+            }
+        }
+        for (centroid, group) in centroids.chunks_exact_mut(dim).zip(&groups) {
+            if group.is_empty() {
+                continue;
+            }
+            centroid.fill(0.0);
+            for &row in group {
+                let row = &vectors[row as usize * dim..][..dim];
+                centroid.iter_mut().zip(row).for_each(|(sum, x)| *sum += x / group.len() as f32);
+            }
+        }
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}

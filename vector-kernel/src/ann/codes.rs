@@ -1,0 +1,147 @@
+//! Codes of four bits a component, with a scale for each part of each vector.
+//!
+//! A component stands for `(code - 7.5) * scale`. Invariant: blocks hold the first parts, 32 vectors side by side;
+//! rows hold the others, a vector each; an entry of both and of its ordinal has the same slot.
+
+use super::layout::{f32_at, stride};
+use super::rotation::Shape;
+use crate::kernels::codes::{
+    BLOCK_CODES, CHUNK_BYTES, CHUNK_COMPONENTS, GROUP_BYTES, GROUP_COMPONENTS,
+};
+
+/// What a code of zero stands for, in steps of the scale below zero.
+pub(super) const CENTRE: f32 = 7.5;
+
+/// The step at which sixteen evenly spaced values fit a normal variable best, by its standard deviation
+/// (J. Max, Quantizing for Minimum Distortion, 1960).
+const STEP: f32 = 0.3352;
+/// Steps around it that are tried for each vector.
+const TRIED: [f32; 5] = [0.8, 0.9, 1.0, 1.1, 1.2];
+
+/// Codes `values`, one in each byte of `out`; returns the scale.
+///
+/// Of the steps tried it takes that whose values lie closest to the direction of `values`, and then the scale
+/// that leaves the least squared error.
+pub(super) fn encode(values: &[f32], out: &mut [u8]) -> f32 {
+    let squares: f32 = values.iter().map(|x| x * x).sum();
+    let deviation = (squares / values.len() as f32).sqrt();
+    if deviation == 0.0 || values.is_empty() {
+        out.fill(8);
+        return 0.0;
+    }
+    let mut best = (f32::NEG_INFINITY, STEP, 0.0);
+    for tried in TRIED {
+        let step = STEP * tried * deviation;
+        let (mut product, mut length) = (0.0, 0.0);
+        for x in values {
+            let level = f32::from(code(*x, step)) - CENTRE;
+            product += x * level;
+            length += level * level;
+        }
+        let fit = product * product / length;
+        if fit > best.0 {
+            best = (fit, step, product / length);
+        }
+    }
+    let (_, step, scale) = best;
+    for (x, out) in values.iter().zip(out) {
+        *out = code(*x, step);
+    }
+    scale
+}
+
+fn code(x: f32, step: f32) -> u8 {
+    // To the nearest: a cast cuts off, and what is below or above the range goes to its ends.
+    ((x / step + (CENTRE + 0.5)) as u8).min(15)
+}
+
+/// Puts the codes of a vector in its lane of a block's groups.
+pub(super) fn put_in_block(codes: &[u8], lane: usize, groups: &mut [u8]) {
+    let (groups, _) = groups.as_chunks_mut::<GROUP_BYTES>();
+    for (group, codes) in groups.iter_mut().zip(codes.chunks_exact(GROUP_COMPONENTS)) {
+        for j in 0..4 {
+            group[4 * lane + j] = codes[j] | codes[4 + j] << 4;
+        }
+    }
+}
+
+/// Puts the codes of a vector in its row.
+pub(super) fn put_in_row(codes: &[u8], row: &mut [u8]) {
+    for (chunk, codes) in
+        row.chunks_exact_mut(CHUNK_BYTES).zip(codes.chunks_exact(CHUNK_COMPONENTS))
+    {
+        for (j, byte) in chunk.iter_mut().enumerate() {
+            *byte = codes[j] | codes[CHUNK_BYTES + j] << 4;
+        }
+    }
+}
+
+/// Bytes of the groups of a block, without its scales.
+pub(super) const fn block_bytes(near: usize) -> usize {
+    near / GROUP_COMPONENTS * GROUP_BYTES
+}
+
+const _: () = assert!(BLOCK_CODES * 4 == GROUP_BYTES);
+
+/// The codes of a list's vectors, or of centres, as they lie in an index.
+#[derive(Debug)]
+pub(super) struct Coder {
+    shape: Shape,
+    pub(super) blocks: Vec<u8>,
+    /// The scale of the last components, a vector.
+    pub(super) far_scales: Vec<f32>,
+    pub(super) rows: Vec<u8>,
+    /// Of the vector that was coded last.
+    codes: Vec<u8>,
+    /// The sum of squares of what all codes are off by.
+    pub(super) squared_error: f64,
+}
+
+impl Coder {
+    /// With so many blocks.
+    pub(super) fn new(blocks: usize, shape: Shape) -> Self {
+        Self {
+            shape,
+            blocks: vec![0; blocks * stride(shape.near)],
+            far_scales: vec![0.0; blocks * BLOCK_CODES],
+            rows: vec![0; blocks * BLOCK_CODES * shape.far / 2],
+            codes: vec![0; shape.rotated()],
+            squared_error: 0.0,
+        }
+    }
+
+    /// Codes the first components of what is at a place.
+    pub(super) fn put_near(&mut self, slot: usize, values: &[f32]) {
+        let near = self.shape.near;
+        let (block, lane) = (slot / BLOCK_CODES * stride(near), slot % BLOCK_CODES);
+        let codes = &mut self.codes[..near];
+        let scale = encode(values, codes);
+        self.squared_error += squared_error(values, codes, scale);
+        let (groups, scales) = self.blocks[block..][..stride(near)].split_at_mut(block_bytes(near));
+        put_in_block(codes, lane, groups);
+        scales[lane * 4..][..4].copy_from_slice(&scale.to_le_bytes());
+    }
+
+    /// What the codes stand for that were put last.
+    pub(super) fn decoded_near(&self, slot: usize) -> Vec<f32> {
+        let near = self.shape.near;
+        let at = slot / BLOCK_CODES * stride(near) + block_bytes(near) + slot % BLOCK_CODES * 4;
+        let scale = f32_at(&self.blocks, at);
+        self.codes[..near].iter().map(|&code| (f32::from(code) - CENTRE) * scale).collect()
+    }
+
+    /// Codes the last components of what is at a place.
+    pub(super) fn put_far(&mut self, slot: usize, values: &[f32]) {
+        let Shape { near, far, .. } = self.shape;
+        let codes = &mut self.codes[near..];
+        let scale = encode(values, codes);
+        self.squared_error += squared_error(values, codes, scale);
+        put_in_row(codes, &mut self.rows[slot * far / 2..][..far / 2]);
+        self.far_scales[slot] = scale;
+    }
+}
+
+fn squared_error(values: &[f32], codes: &[u8], scale: f32) -> f64 {
+    let error = |(x, code): (&f32, &u8)| f64::from(x - (f32::from(*code) - CENTRE) * scale);
+    values.iter().zip(codes).map(error).map(|error| error * error).sum()
+}

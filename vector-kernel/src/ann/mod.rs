@@ -1,0 +1,102 @@
+//! Approximate search: an index of 4-bit codes in lists and blocks, over a slice of bytes.
+//!
+//! [`AnnBuilder`] makes the bytes of an index from the rows of a [`FlatIndex`](crate::FlatIndex);
+//! [`AnnView`] lays a view over them, from a memory map, say, and searches: nothing is copied or decoded.
+//!
+//! ```
+//! use vector_kernel::ann::{AnnBuilder, AnnView};
+//! use vector_kernel::{FlatIndex, Metric, Rows, Selection};
+//!
+//! let rows: Vec<f32> = (0..2000 * 8_u32).map(|i| (i * 7919 % 10_007) as f32 - 5000.0).collect();
+//! let index = FlatIndex::new(Rows::F32(&rows), 8, Metric::Cosine)?;
+//! let bytes = AnnBuilder::new(index)?.build()?;
+//! let view = AnnView::new(&bytes, index)?;
+//! let hits = view.search(&rows[80..88], 3, 0.95, Selection::All)?;
+//! assert_eq!(hits[0].ordinal, 10);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How it works
+//!
+//! Vectors are turned so that their first 128 components hold most of the variance, and within them and the rest no
+//! direction stands out (principal components, then random rotations). They are divided into lists of about 1,024
+//! near each other (k-means), and those into blocks of 32, so that a block is scored in registers alone, nothing
+//! being summed across lanes. Components are coded in four bits with a scale for each vector: the first as what is
+//! left less the block's centre, the others as they are. A search scores lists, blocks, and the vectors of the best
+//! blocks by their first components, then few by all, and those that remain exactly, by the rows.
+//!
+//! The parts are known: inverted lists (Jégou et al., 2011), codes scanned in registers (André et al., 2015), scaled
+//! codes of randomly rotated residuals (`RaBitQ`, Gao and Long, 2024), a first look at leading principal components
+//! and refinement with the others (`LeanVec`, Tepper et al., 2024).
+
+#![expect(
+    clippy::inline_always,
+    reason = "what loops over codes must be inlined into the function that enables its instruction set"
+)]
+
+mod build;
+mod calibration;
+mod candidates;
+mod clustering;
+mod codes;
+mod layout;
+mod matrix;
+mod query;
+mod random;
+mod rotation;
+mod scan;
+mod search;
+
+pub use build::AnnBuilder;
+pub use search::{AnnView, Work};
+
+use crate::Metric;
+
+/// The most components of vectors that an index is built of.
+pub const MAX_ANN_DIM: usize = 4096;
+
+/// Shares of the best that a search may aim for; what lies between is raised to the next.
+pub const TARGETS: [f32; 6] = [0.8, 0.9, 0.95, 0.98, 0.99, 0.999];
+
+/// Why an index can't be built, or opened.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnnError {
+    /// Only an exact search is to be had of such rows.
+    #[error("there is no approximate search for {what}; use the exact one")]
+    Unsupported {
+        /// What of the rows is not supported.
+        what: &'static str,
+    },
+    /// A row holds NaN or infinity.
+    #[error("row {ordinal} holds a component that is not a finite number")]
+    RowNotFinite {
+        /// The lowest such ordinal.
+        ordinal: u32,
+    },
+    /// The bytes are not what was built.
+    #[error("the index is damaged: {what}; build it anew")]
+    Damaged {
+        /// What does not hold.
+        what: &'static str,
+    },
+    /// Another version of the library built it.
+    #[error("the index has version {found}, this library reads {supported}; build it anew")]
+    Version {
+        /// The index's version.
+        found: u32,
+        /// The version that is read.
+        supported: u32,
+    },
+    /// It was built from other rows.
+    #[error(
+        "the index is of {} rows of dimension {} for {}, not of {} of {} for {}; build it anew",
+        expected.0, expected.1, expected.2, found.0, found.1, found.2
+    )]
+    OtherRows {
+        /// Number, dimension and metric of the rows that it was built from.
+        expected: (usize, usize, Metric),
+        /// Those of the rows given.
+        found: (usize, usize, Metric),
+    },
+}

@@ -1,0 +1,273 @@
+//! Products of 4-bit codes with `i8` queries, exactly.
+//!
+//! Two layouts. In a **block**, 32 codes lie side by side, so that nothing is summed across lanes: of each group
+//! of 8 components it has 32 lanes of 4 bytes, one lane a code; byte `j` of a lane holds component `j` of the
+//! group in its low half and component `4 + j` in its high half. In a **row**, one code is by itself: byte `j` of
+//! each 32 bytes holds component `j` in its low half and component `32 + j` in its high half.
+//!
+//! Invariant: results are exact integers, so every instruction set and the portable reference agree.
+
+/// Codes that lie side by side in a block.
+pub(crate) const BLOCK_CODES: usize = 32;
+/// Components of which a block has the bytes together.
+pub(crate) const GROUP_COMPONENTS: usize = 8;
+/// Bytes of a group in a block.
+pub(crate) const GROUP_BYTES: usize = BLOCK_CODES * GROUP_COMPONENTS / 2;
+/// Components in a chunk of a row.
+pub(crate) const CHUNK_COMPONENTS: usize = 64;
+/// Bytes of a chunk of a row.
+pub(crate) const CHUNK_BYTES: usize = CHUNK_COMPONENTS / 2;
+
+/// The most that the absolute values of a query may sum to in components 0 and 1 of every 4, and in components 2
+/// and 3: with codes up to 15, sums in 16 bits then don't overflow.
+pub(crate) const MAX_HALF_SUM: i32 = i16::MAX as i32 / 15;
+
+/// Bytes of four components of 32 rows of bytes that lie side by side: 32 lanes of 4 bytes.
+pub(crate) const BYTE_GROUP_BYTES: usize = BLOCK_CODES * 4;
+
+/// The most that a byte of such a row may be, or the least with its sign turned: two products with unsigned bytes
+/// then fit in 16 bits.
+pub(crate) const MAX_BYTE: i8 = 63;
+
+/// The query's part for one group of a block, as it is broadcast.
+pub(crate) type GroupQuery = [i8; GROUP_COMPONENTS];
+
+/// The reference for [`Simd::block_products`](super::simd::Simd::block_products).
+#[inline(always)]
+pub(super) fn block_products(
+    groups: &[[u8; GROUP_BYTES]],
+    query: &[GroupQuery],
+) -> [i32; BLOCK_CODES] {
+    let mut sums = [0; BLOCK_CODES];
+    for (group, query) in groups.iter().zip(query) {
+        let (lanes, _) = group.as_chunks::<4>();
+        for (sum, lane) in sums.iter_mut().zip(lanes) {
+            for (j, byte) in lane.iter().enumerate() {
+                *sum += i32::from(byte & 15) * i32::from(query[j]);
+                *sum += i32::from(byte >> 4) * i32::from(query[4 + j]);
+            }
+        }
+    }
+    sums
+}
+
+/// The reference for [`Simd::row_product`](super::simd::Simd::row_product).
+#[inline(always)]
+pub(super) fn row_product(row: &[[u8; CHUNK_BYTES]], query: &[[i8; CHUNK_COMPONENTS]]) -> i32 {
+    let mut sum = 0;
+    for (chunk, query) in row.iter().zip(query) {
+        for (j, byte) in chunk.iter().enumerate() {
+            sum += i32::from(byte & 15) * i32::from(query[j]);
+            sum += i32::from(byte >> 4) * i32::from(query[CHUNK_BYTES + j]);
+        }
+    }
+    sum
+}
+
+/// The reference for [`Simd::byte_products`](super::simd::Simd::byte_products).
+#[inline(always)]
+pub(super) fn byte_products(
+    groups: &[[u8; BYTE_GROUP_BYTES]],
+    query: &[[u8; 4]],
+) -> [i32; BLOCK_CODES] {
+    let mut sums = [0; BLOCK_CODES];
+    for (group, query) in groups.iter().zip(query) {
+        let (lanes, _) = group.as_chunks::<4>();
+        for (sum, lane) in sums.iter_mut().zip(lanes) {
+            for (byte, x) in lane.iter().zip(query) {
+                *sum += i32::from(*byte as i8) * i32::from(*x);
+            }
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Isa;
+    use super::super::simd::{Kernel, Simd};
+    use super::*;
+
+    /// Steele, Lea and Flood's `SplitMix64`.
+    struct Random(u64);
+
+    impl Random {
+        fn byte(&mut self) -> u8 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            (z >> 56) as u8
+        }
+
+        fn bytes<const N: usize>(&mut self) -> [u8; N] {
+            std::array::from_fn(|_| self.byte())
+        }
+    }
+
+    struct Call<F>(F);
+
+    trait OnSimd {
+        type Output;
+        fn on<S: Simd>(self, simd: S) -> Self::Output;
+    }
+
+    impl<F: OnSimd> Kernel for Call<F> {
+        type Output = F::Output;
+
+        #[inline(always)]
+        fn call<S: Simd>(self, simd: S) -> F::Output {
+            self.0.on(simd)
+        }
+    }
+
+    struct Blocks<'a>(&'a [[u8; GROUP_BYTES]], &'a [GroupQuery]);
+    struct Row<'a>(&'a [[u8; CHUNK_BYTES]], &'a [[i8; CHUNK_COMPONENTS]]);
+    struct Bytes<'a>(&'a [[u8; BYTE_GROUP_BYTES]], &'a [[u8; 4]]);
+    struct Above<'a>(&'a [f32; BLOCK_CODES], f32);
+
+    impl OnSimd for Blocks<'_> {
+        type Output = [i32; BLOCK_CODES];
+        fn on<S: Simd>(self, simd: S) -> Self::Output {
+            simd.block_products(self.0, self.1)
+        }
+    }
+
+    impl OnSimd for Row<'_> {
+        type Output = i32;
+        fn on<S: Simd>(self, simd: S) -> i32 {
+            simd.row_product(self.0, self.1)
+        }
+    }
+
+    impl OnSimd for Bytes<'_> {
+        type Output = [i32; BLOCK_CODES];
+        fn on<S: Simd>(self, simd: S) -> Self::Output {
+            simd.byte_products(self.0, self.1)
+        }
+    }
+
+    impl OnSimd for Above<'_> {
+        type Output = u32;
+        fn on<S: Simd>(self, simd: S) -> u32 {
+            simd.above(self.0, self.1)
+        }
+    }
+
+    /// A query whose halves' absolute values sum to at most what they may, and often to exactly that.
+    fn group_queries(random: &mut Random, groups: usize) -> Vec<GroupQuery> {
+        let mut left = [MAX_HALF_SUM; 2];
+        (0..groups)
+            .map(|_| {
+                std::array::from_fn(|i| {
+                    let half = &mut left[i % 4 / 2];
+                    let x = i32::from(random.byte() as i8).max(-127).clamp(-*half, *half);
+                    *half -= x.abs();
+                    x as i8
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn block_products_are_those_of_the_codes_on_every_instruction_set() {
+        let mut random = Random(1);
+        for groups in [0, 1, 2, 7, 16] {
+            for full in [false, true] {
+                let codes: Vec<[u8; GROUP_BYTES]> = (0..groups)
+                    .map(|_| if full { [0xff; GROUP_BYTES] } else { random.bytes() })
+                    .collect();
+                let query = group_queries(&mut random, groups);
+                let code = |component: usize, lane: usize| {
+                    let (group, i) = (component / 8, component % 8);
+                    let byte = codes[group][4 * lane + i % 4];
+                    i32::from(if i < 4 { byte & 15 } else { byte >> 4 })
+                };
+                let expected: [i32; BLOCK_CODES] = std::array::from_fn(|lane| {
+                    (0..8 * groups)
+                        .map(|at| code(at, lane) * i32::from(query[at / 8][at % 8]))
+                        .sum()
+                });
+                for isa in Isa::available() {
+                    assert_eq!(isa.run(Call(Blocks(&codes, &query))), expected, "{isa:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn row_products_are_those_of_the_codes_on_every_instruction_set() {
+        let mut random = Random(2);
+        for chunks in [0, 1, 3, 22] {
+            for full in [false, true] {
+                let row: Vec<[u8; CHUNK_BYTES]> = (0..chunks)
+                    .map(|_| if full { [0xff; CHUNK_BYTES] } else { random.bytes() })
+                    .collect();
+                let query: Vec<[i8; CHUNK_COMPONENTS]> = (0..chunks)
+                    .map(|_| {
+                        if full {
+                            [-127; CHUNK_COMPONENTS]
+                        } else {
+                            random.bytes().map(|x| x as i8)
+                        }
+                    })
+                    .collect();
+                let expected: i32 = (0..64 * chunks)
+                    .map(|at| {
+                        let byte = row[at / 64][at % 32];
+                        let code = if at % 64 < 32 { byte & 15 } else { byte >> 4 };
+                        i32::from(code) * i32::from(query[at / 64][at % 64])
+                    })
+                    .sum();
+                for isa in Isa::available() {
+                    assert_eq!(isa.run(Call(Row(&row, &query))), expected, "{isa:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn byte_products_are_exact_on_every_instruction_set() {
+        let mut random = Random(3);
+        for groups in [0, 1, 5, 96] {
+            for most in [false, true] {
+                let rows: Vec<[u8; BYTE_GROUP_BYTES]> = (0..groups)
+                    .map(|_| {
+                        random
+                            .bytes()
+                            .map(|x| if most { -MAX_BYTE } else { x as i8 % MAX_BYTE } as u8)
+                    })
+                    .collect();
+                let query: Vec<[u8; 4]> =
+                    (0..groups).map(|_| if most { [255; 4] } else { random.bytes() }).collect();
+                let expected: [i32; BLOCK_CODES] = std::array::from_fn(|lane| {
+                    (0..4 * groups)
+                        .map(|at| {
+                            let byte = rows[at / 4][4 * lane + at % 4] as i8;
+                            i32::from(byte) * i32::from(query[at / 4][at % 4])
+                        })
+                        .sum()
+                });
+                for isa in Isa::available() {
+                    assert_eq!(isa.run(Call(Bytes(&rows, &query))), expected, "{isa:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bits_tell_which_numbers_are_above_on_every_instruction_set() {
+        let mut random = Random(4);
+        for _ in 0..100 {
+            let numbers: [f32; BLOCK_CODES] =
+                std::array::from_fn(|_| f32::from(random.byte() % 5) - 2.0);
+            let threshold = [-1.0, 0.0, f32::NEG_INFINITY, f32::INFINITY, f32::NAN];
+            for threshold in threshold {
+                let expected = (0..BLOCK_CODES)
+                    .filter(|&at| numbers[at] > threshold)
+                    .fold(0, |bits, at| bits | 1_u32 << at);
+                for isa in Isa::available() {
+                    assert_eq!(isa.run(Call(Above(&numbers, threshold))), expected, "{isa:?}");
+                }
+            }
+        }
+    }
+}
