@@ -94,17 +94,24 @@ pub(super) fn balanced(
             .collect();
         let mut products = vec![0.0; rows * count];
         times_transposed(vectors, &centroids, dim, &mut products);
-        // How much farther each group is than the vector's nearest: who has most to lose chooses first.
-        let mut pairs: Vec<(f32, u32, u32)> = Vec::with_capacity(rows * count);
-        for (row, products) in (0..).zip(products.chunks_exact(count)) {
-            for (group, (product, half)) in (0..).zip(products.iter().zip(&halves)) {
-                pairs.push((half - product, row, group));
+        // Whoever is in the nearest group loses nothing, the nearest of them first; of the others, who loses least.
+        let mut pairs: Vec<(f32, f32, u32, u32)> = Vec::with_capacity(rows * count);
+        for ((row, x), products) in
+            (0..).zip(vectors.chunks_exact(dim)).zip(products.chunks_exact(count))
+        {
+            let length = x.iter().map(|x| x * x).sum::<f32>() / 2.0;
+            let distances = products.iter().zip(&halves).map(|(product, half)| half - product);
+            let nearest = distances.clone().fold(f32::INFINITY, f32::min);
+            for (group, distance) in (0..).zip(distances) {
+                pairs.push((distance - nearest, length + distance, row, group));
             }
         }
-        pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        pairs.sort_unstable_by(|a, b| {
+            a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then((a.2, a.3).cmp(&(b.2, b.3)))
+        });
         groups = vec![Vec::new(); count];
         let mut placed = vec![false; rows];
-        for (_, row, group) in pairs {
+        for (_, _, row, group) in pairs {
             let group = &mut groups[group as usize];
             if !placed[row as usize] && group.len() < most {
                 group.push(row);
