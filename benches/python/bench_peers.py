@@ -1,0 +1,207 @@
+"""Measures vector search by the libraries that a user would pick instead, at their best settings.
+
+`bench_peers.py --vectors --size 10000|100000|1000000 [--only NAME] [--out FILE]` gives each peer
+the same rows and queries in a process of its own that may use one thread, sweeps its search
+parameters, and writes all figures as JSON, a table (FILE with .md) and a plot (FILE with .svg).
+
+Invariant: a peer that can't be measured, because its wheel is missing or it crashes, is named in
+the JSON and the table with the reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from peers import dataset, measure, recall, registry, report
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+THREAD_VARIABLES: Final = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "TOKIO_WORKER_THREADS",
+    "LANCE_CPU_THREADS",
+)
+CHOICES_OF_OTHERS: Final = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+"""They would choose numpy's kernels, and are left out of a peer's environment."""
+DATA_FOLDERS: Final = ("data/wordnet", "../shared/data/wordnet")
+
+
+def measure_here(name: str, folder: Path, output: Path) -> None:
+    """Measure a peer in this process; the parent has set its environment."""
+    result: dict[str, Any]
+    try:
+        peer = registry.make(name)
+    except ImportError as error:
+        result = {"skipped": f"not installed: {error}"}
+    else:
+        base = np.load(folder / "base.npy")
+        sets = {}
+        for file in sorted(folder.glob("queries-*.npy")):
+            threshold = np.load(file.with_name(file.name.replace("queries-", "thresholds-")))
+            sets[file.stem.removeprefix("queries-")] = (np.load(file), threshold)
+        try:
+            result = measure.measured(peer, base, sets)
+        except Exception as error:  # noqa: BLE001  # a library may raise anything; the others go on
+            traceback.print_exc()
+            result = {"skipped": f"{type(error).__name__}: {error}"}
+    output.write_text(json.dumps(result), encoding="utf-8")
+
+
+def measured_apart(name: str, folder: Path) -> dict[str, Any]:
+    """Measure a peer in a process of its own."""
+    output = folder / "result.json"
+    output.unlink(missing_ok=True)
+    environment = {key: value for key, value in os.environ.items() if key not in CHOICES_OF_OTHERS}
+    environment |= dict.fromkeys(THREAD_VARIABLES, "1")
+    command = [sys.executable, __file__, "--vectors", "--peer", name]
+    command += ["--folder", str(folder), "--out", str(output)]
+    started = datetime.now(UTC)
+    # Stores on disk are made in its working directory, beside the results.
+    done = subprocess.run(command, check=False, env=environment, cwd=folder)
+    result: dict[str, Any]
+    if done.returncode < 0:
+        result = {"skipped": f"crashed on this processor: {signal.Signals(-done.returncode).name}"}
+    elif done.returncode > 0 or not output.exists():
+        result = {"skipped": f"ended with status {done.returncode}"}
+    else:
+        result = json.loads(output.read_text(encoding="utf-8"))
+    for rest in folder.glob("*-*/"):
+        shutil.rmtree(rest)
+    return result | {"date": started.isoformat(timespec="seconds")}
+
+
+def prepared(data: Path, size: int, folder: Path) -> dict[str, Any]:
+    """Write rows, queries and exact answers where the children read them; return the notes."""
+    read = dataset.read(data, size)
+    np.save(folder / "base.npy", read.base)
+    for name, queries in read.queries.items():
+        np.save(folder / f"queries-{name}.npy", queries)
+        threshold = recall.thresholds(read.base, queries, measure.TOP)
+        np.save(folder / f"thresholds-{name}.npy", threshold)
+    return read.notes
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on, without naming the machine."""
+    known: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
+        known = dict(re.findall(r"^(.+?)\s*:\s*(.+)$", lines, re.MULTILINE))
+    return {
+        "cpu": known.get("model name", platform.processor()),
+        "cache": known.get("cache size"),
+        "flags": sorted(known.get("flags", "").split()),
+        "cores": len(os.sched_getaffinity(0)),
+        "os": f"{platform.system()} {platform.release().split('-')[0]}",
+        "load_average_1_min": os.getloadavg()[0],
+    }
+
+
+def commit() -> str:
+    """Return the checkout's commit, marked where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    with contextlib.suppress(OSError):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, text=True)
+        return done.stdout.strip() or "unknown"
+    return "unknown"
+
+
+def kept(output: Path, notes: dict[str, Any]) -> dict[str, Any]:
+    """Return the peers that a file already has over the same data."""
+    if not output.exists():
+        return {}
+    before: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+    if before["data"] != notes:
+        raise SystemExit(f"{output.name} is of other data; name another file, or leave --keep out")
+    peers: dict[str, Any] = before["peers"]
+    return peers
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prepare the data, measure each peer, and write the results as they come."""
+    output: Path = arguments.out or ROOT / f"benches/out/peers-vectors-{arguments.size}.json"
+    output = output.absolute()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    names = registry.chosen(arguments.only)
+    results: dict[str, Any] = {
+        "command": " ".join(["bench_peers.py", *report.without_paths(sys.argv[1:])]),
+        "machine": machine(),
+        "python": platform.python_version(),
+        "commit": commit(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "k": measure.TOP,
+        "threads": 1,
+        "rounds": measure.ROUNDS,
+        "size": arguments.size,
+    }
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix="peers-") as name:
+        folder = Path(name)
+        results["data"] = prepared(arguments.data, arguments.size, folder)
+        notes = results["data"]
+        print(f"{notes['base_rows']:,} rows of {notes['dimension']}, sha256 {notes['base_sha256']}")
+        results["peers"] = kept(output, notes) if arguments.keep else {}
+        for peer in names:
+            print(f"{peer}: load average {os.getloadavg()[0]:.1f}", flush=True)
+            results["peers"][peer] = measured_apart(peer, folder)
+            reason = results["peers"][peer].get("skipped")
+            print(f"{peer}: skipped: {reason}" if reason else f"{peer}: measured", flush=True)
+            text = json.dumps(report.with_rates(results), indent=1, ensure_ascii=False)
+            output.write_text(text + "\n", encoding="utf-8")
+    table = report.table(results)
+    output.with_suffix(".md").write_text(table, encoding="utf-8")
+    print(table)
+    report.plot(results, output.with_suffix(".svg"))
+
+
+def main() -> None:
+    """Run all of it, or measure the one peer that a fresh process is for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--vectors", action="store_true", required=True, help="vector search")
+    parser.add_argument("--size", type=int, choices=dataset.SIZES, default=dataset.MIDDLE)
+    parser.add_argument("--data", type=Path, help="folder of the data set")
+    parser.add_argument("--only", action="append", default=[], help="a peer or a family of them")
+    parser.add_argument("--out", type=Path, help="where the JSON goes")
+    parser.add_argument("--keep", action="store_true", help="keep what FILE has of other peers")
+    parser.add_argument("--list", action="store_true", help="name the peers and stop")
+    parser.add_argument("--peer", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.list:
+        print("\n".join(registry.PEERS))
+        return
+    if arguments.peer:
+        measure_here(arguments.peer, arguments.folder, arguments.out)
+        return
+    if arguments.data is None:
+        folders = [ROOT / folder for folder in DATA_FOLDERS]
+        arguments.data = next((each for each in folders if each.is_dir()), folders[0])
+    if not (arguments.data / "vectors_f16.npy").is_file():
+        parser.error(f"{arguments.data.name} holds no vectors_f16.npy; cargo xtask data makes it")
+    try:
+        run(arguments)
+    except KeyError as error:
+        parser.error(error.args[0])
+
+
+if __name__ == "__main__":
+    main()
