@@ -1,15 +1,17 @@
 //! `cargo xtask bench`: measures the store through Python, and the crates through criterion if asked.
 //!
 //! `benches/python/bench_store.py --data DIR --output FILE` prints a table and writes JSON to FILE.
-//! `cargo xtask bench stores` builds and runs `benches/stores`, a workspace of its own, in the same way.
+//! `cargo xtask bench stores` builds and runs `benches/stores`, a workspace of its own, in the same way;
+//! `cargo xtask bench peers` runs `benches/python/bench_peers.py` with packages that nothing else needs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cli::{BenchArguments, BenchPart, StoresArguments};
+use crate::cli::{BenchArguments, BenchPart, PeersArguments, StoresArguments};
 use crate::process;
+use crate::python;
 use crate::setup;
 use crate::workspace::Workspace;
 
@@ -25,8 +27,10 @@ pub(crate) const STORES: &str = "benches/stores/Cargo.toml";
 ///
 /// When the data set is missing, or the set-up or a benchmark fails.
 pub(crate) fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<()> {
-    if let Some(BenchPart::Stores(arguments)) = &arguments.part {
-        return stores(workspace, arguments);
+    match &arguments.part {
+        Some(BenchPart::Stores(arguments)) => return stores(workspace, arguments),
+        Some(BenchPart::Peers(arguments)) => return peers(workspace, arguments),
+        None => {}
     }
     let data = data(workspace, arguments.data.as_deref())?;
     setup::run(workspace)?;
@@ -62,6 +66,27 @@ fn stores(workspace: &Workspace, arguments: &StoresArguments) -> Result<()> {
     }
     bench.args(["--commit", &commit(workspace)?]);
     process::run(bench.arg("--output").arg(output(workspace)?.join("stores.json")))
+}
+
+/// Measures vector search by other libraries, in an environment of their own.
+fn peers(workspace: &Workspace, arguments: &PeersArguments) -> Result<()> {
+    let data = data(workspace, arguments.data.as_deref())?;
+    if !data.join("vectors_f16.npy").is_file() {
+        bail!("the data set holds no vectors_f16.npy: cargo xtask data makes it");
+    }
+    let venv = workspace.target("peers-venv");
+    python::make_peers_venv(workspace, &venv)?;
+    let output =
+        output(workspace)?.join(format!("peers-vectors-{size}.json", size = arguments.size));
+    let mut bench = process::command(workspace, python::bin(&venv, "python"));
+    bench.args(["benches/python/bench_peers.py", "--vectors", "--size", &arguments.size]);
+    for peer in &arguments.only {
+        bench.args(["--only", peer]);
+    }
+    if arguments.keep {
+        bench.arg("--keep");
+    }
+    process::run(bench.arg("--data").arg(data).arg("--out").arg(output))
 }
 
 /// The data set that is asked for, or the best that there is.

@@ -115,6 +115,8 @@ pub(crate) struct BenchArguments {
 pub(crate) enum BenchPart {
     /// Measures the durable store beside SQLite, redb and fjall
     Stores(StoresArguments),
+    /// Measures the libraries that a user would pick instead
+    Peers(PeersArguments),
 }
 
 /// Arguments of `bench stores`.
@@ -132,6 +134,26 @@ pub(crate) struct StoresArguments {
     /// Only the named store; may be given several times
     #[arg(long, value_name = "STORE")]
     pub(crate) only: Vec<String>,
+}
+
+/// Arguments of `bench peers`.
+#[derive(Debug, Args)]
+pub(crate) struct PeersArguments {
+    /// Vector search: recall against queries a second, one thread
+    #[arg(long, required = true)]
+    pub(crate) vectors: bool,
+    /// How many rows; 100000 stands for all of WordNet
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = ["10000", "100000", "1000000"])]
+    pub(crate) size: String,
+    /// The full data set, with vectors
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Only the named peer or family; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+    /// Keep what the results already have of other peers over the same data
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 /// Arguments of `crash`.
@@ -213,6 +235,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bench_peers_asks_what_of_them_and_takes_three_sizes() {
+        let parse = |rest: &str| {
+            let line = format!("cargo-xtask bench peers {rest}");
+            Cli::try_parse_from(line.split_whitespace())
+        };
+        assert!(parse("").is_err());
+        assert!(parse("--vectors").is_ok());
+        assert!(parse("--vectors --size 1000000 --only faiss --only svs").is_ok());
+        assert!(parse("--vectors --size 12").is_err());
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Finding a Python that the project can use, and making the virtual environment with it.
+//! Finding a Python that the project can use, and making virtual environments with it.
 
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -56,6 +57,66 @@ pub(crate) fn make_venv(workspace: &Workspace) -> Result<()> {
     stamp.set(fingerprint)
 }
 
+/// The packages of the peers that are measured beside this project, from the root.
+const PEERS: &str = "benches/python/peers/requirements.txt";
+
+/// An executable of a virtual environment.
+pub(crate) fn bin(venv: &Path, name: &str) -> PathBuf {
+    if cfg!(windows) {
+        venv.join("Scripts").join(format!("{name}.exe"))
+    } else {
+        venv.join("bin").join(name)
+    }
+}
+
+/// Makes an environment with the wheels of the peers, unless it is there already.
+///
+/// A package without a wheel for this platform is left out, with a line that says so.
+///
+/// # Errors
+///
+/// When no Python will do, or no package can be installed at all.
+pub(crate) fn make_peers_venv(workspace: &Workspace, venv: &Path) -> Result<()> {
+    let mut fingerprint = Fingerprint::new();
+    fingerprint.add_path(workspace.root(), PEERS)?;
+    let stamp = Stamp::new(venv, "requirements-stamp");
+    if stamp.is(fingerprint) && bin(venv, "python").exists() {
+        return Ok(());
+    }
+    if venv.exists() {
+        fs::remove_dir_all(venv).context("removing the outdated environment of the peers")?;
+    }
+    process::run(process::command(workspace, find()?).args(["-m", "venv"]).arg(venv))?;
+    let install = || {
+        let mut install = process::command(workspace, bin(venv, "python"));
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        // Wheels alone: to build a peer from source needs compilers, and gives other figures each time.
+        // The pins are complete, so nothing is to be resolved.
+        install.args(["--only-binary", ":all:", "--no-deps"]);
+        install
+    };
+    if process::run(install().args(["--requirement", PEERS])).is_err() {
+        let text = fs::read_to_string(workspace.path(PEERS)).context("reading the requirements")?;
+        let mut installed = 0;
+        for package in requirements(&text) {
+            match process::run(install().arg(package)) {
+                Ok(()) => installed += 1,
+                Err(_) => println!("bench peers: no wheel of {package} here; it is left out"),
+            }
+        }
+        if installed == 0 {
+            bail!("none of the packages of {PEERS} can be installed");
+        }
+    }
+    stamp.set(fingerprint)
+}
+
+/// The packages that a file of requirements names, each with its version.
+fn requirements(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    lines.filter(|line| !line.is_empty())
+}
+
 /// Whether the Python in `.venv` starts, is new enough, and belongs to this checkout.
 fn works(workspace: &Workspace) -> bool {
     workspace.venv_bin("python").exists()
@@ -106,6 +167,12 @@ fn new_enough(printed: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requirements_are_lines_without_comments() {
+        let text = "# Why.\n\nnumpy==2.4.6\nfaiss-cpu==1.15.1  # lists\n";
+        assert_eq!(requirements(text).collect::<Vec<_>>(), ["numpy==2.4.6", "faiss-cpu==1.15.1"]);
+    }
 
     #[test]
     fn versions_compare_as_numbers() {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use crate::python;
+
 /// The checkout that the command was started in.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -59,11 +61,7 @@ impl Workspace {
 
     /// An executable of the virtual environment.
     pub(crate) fn venv_bin(&self, name: &str) -> PathBuf {
-        if cfg!(windows) {
-            self.venv().join("Scripts").join(format!("{name}.exe"))
-        } else {
-            self.venv().join("bin").join(name)
-        }
+        python::bin(&self.venv(), name)
     }
 
     /// The embedder's model, as the distillation writes it.
