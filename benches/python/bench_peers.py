@@ -77,17 +77,29 @@ def measured_apart(name: str, folder: Path) -> dict[str, Any]:
     command += ["--folder", str(folder), "--out", str(output)]
     started = datetime.now(UTC)
     # Stores on disk are made in its working directory, beside the results.
-    done = subprocess.run(command, check=False, env=environment, cwd=folder)
+    log = folder / "log.txt"
+    with log.open("w", encoding="utf-8") as said:
+        done = subprocess.run(
+            command, check=False, env=environment, cwd=folder, stdout=said, stderr=subprocess.STDOUT
+        )
     result: dict[str, Any]
-    if done.returncode < 0:
-        result = {"skipped": f"crashed on this processor: {signal.Signals(-done.returncode).name}"}
-    elif done.returncode > 0 or not output.exists():
-        result = {"skipped": f"ended with status {done.returncode}"}
-    else:
+    if done.returncode == 0 and output.exists():
         result = json.loads(output.read_text(encoding="utf-8"))
+    else:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        result = {"skipped": ending(done.returncode, lines[-1] if lines else "")}
+    if "skipped" in result:
+        print(log.read_text(encoding="utf-8", errors="replace"))
     for rest in folder.glob("*-*/"):
         shutil.rmtree(rest)
     return result | {"date": started.isoformat(timespec="seconds")}
+
+
+def ending(status: int, last_line: str) -> str:
+    """Return why a process ended that left no result."""
+    if status < 0:
+        return f"crashed on this processor: {signal.Signals(-status).name}"
+    return f"ended with status {status}: {last_line}"
 
 
 def prepared(data: Path, size: int, folder: Path) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """SVS: a Vamana graph over rows of 8 or 16 bits, refined by the float32 rows.
 
-LVQ and LeanVec, SVS's own codes, run on Intel's processors alone; there, `lvq` measures them.
+LVQ and LeanVec, SVS's own codes, run on Intel's processors alone: there, `lvq` measures them;
+elsewhere the library says so and ends the process.
 """
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,16 +37,19 @@ class Vamana(Peer):
         parameters = svs.VamanaBuildParameters(
             graph_max_degree=self._degree, window_size=self._window
         )
-        rows: Any
         if self._codes == "lvq":
-            rows = svs.LVQLoader(self._loader(base), primary=4, residual=8)
+            with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+                file = str(Path(folder) / "base.fvecs")
+                svs.write_vecs(base, file)
+                loader = svs.VectorDataLoader(file, svs.DataType.float32)
+                codes = svs.LVQLoader(loader, primary=4, residual=8)
+                self._link(parameters, codes, threads)
         else:
-            rows = self._cast(base)
+            self._link(parameters, self._cast(base), threads)
+
+    def _link(self, parameters: Any, rows: Any, threads: int) -> None:
         self._index = svs.Vamana.build(parameters, rows, svs.DistanceType.MIP, num_threads=threads)
         self._index.num_threads = threads
-
-    def _loader(self, base: Matrix) -> Any:
-        return svs.VectorDataLoader(svs.np_to_svs(base), svs.DataType.float32)
 
     def _cast(self, rows: NDArray[np.float32]) -> NDArray[Any]:
         if self._codes == "i8":
