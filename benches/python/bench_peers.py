@@ -41,6 +41,7 @@ THREAD_VARIABLES: Final = (
     "TOKIO_WORKER_THREADS",
     "LANCE_CPU_THREADS",
 )
+PEER_LIMIT_S: Final = 4 * 3600
 CHOICES_OF_OTHERS: Final = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """They would choose numpy's kernels, and are left out of a peer's environment."""
 DATA_FOLDERS: Final = ("data/wordnet", "../shared/data/wordnet")
@@ -76,18 +77,28 @@ def measured_apart(name: str, folder: Path) -> dict[str, Any]:
     command = [sys.executable, __file__, "--vectors", "--peer", name]
     command += ["--folder", str(folder), "--out", str(output)]
     started = datetime.now(UTC)
-    # Stores on disk are made in its working directory, beside the results.
     log = folder / "log.txt"
-    with log.open("w", encoding="utf-8") as said:
-        done = subprocess.run(
-            command, check=False, env=environment, cwd=folder, stdout=said, stderr=subprocess.STDOUT
-        )
     result: dict[str, Any]
-    if done.returncode == 0 and output.exists():
-        result = json.loads(output.read_text(encoding="utf-8"))
+    try:
+        with log.open("w", encoding="utf-8") as said:
+            # Stores on disk are made in its working directory, beside the results.
+            done = subprocess.run(
+                command,
+                check=False,
+                env=environment,
+                cwd=folder,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                timeout=PEER_LIMIT_S,
+            )
+    except subprocess.TimeoutExpired:
+        result = {"skipped": f"took more than {PEER_LIMIT_S // 3600} hours"}
     else:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        result = {"skipped": ending(done.returncode, lines[-1] if lines else "")}
+        if done.returncode == 0 and output.exists():
+            result = json.loads(output.read_text(encoding="utf-8"))
+        else:
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            result = {"skipped": ending(done.returncode, lines[-1] if lines else "")}
     if "skipped" in result:
         print(log.read_text(encoding="utf-8", errors="replace"))
     for rest in folder.glob("*-*/"):

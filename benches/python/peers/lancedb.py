@@ -67,7 +67,7 @@ class Lance(Peer):
             ]
         return [
             {"nprobes": probes, "refine_factor": factor}
-            for probes, factor in ((5, 4), (10, 4), (20, 8), (40, 8), (80, 16), (160, 16))
+            for probes, factor in ((5, 4), (10, 4), (20, 8), (40, 8), (80, 16), (self._parts, 16))
             if probes <= self._parts
         ]
 

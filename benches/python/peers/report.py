@@ -14,7 +14,8 @@ RECALLS: Final = (0.90, 0.95, 0.99, 0.999)
 MODES: Final = {"single": "single calls", "batch": "one batch"}
 LEAST: Final = 0.8
 MOST: Final = 0.9999
-"""What the plot shows; a recall of 1 lies on its edge."""
+EDGE: Final = 0.99993
+"""What the plot shows: a recall of 1 is drawn as the most, whose marks fit within the edge."""
 
 
 def without_paths(arguments: list[str]) -> list[str]:
@@ -144,7 +145,7 @@ def plot(results: dict[str, Any], output: Path) -> None:
                     markersize=4,
                     linewidth=1,
                 )
-            axis.set(xscale="logit", yscale="log", xlim=(LEAST, MOST))
+            axis.set(xscale="logit", yscale="log", xlim=(LEAST, EDGE))
             ticks = [LEAST, *RECALLS, MOST]
             axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axis.set_xticks([], minor=True)

@@ -40,7 +40,7 @@ class TurboQuant(Peer):
 
     def settings(self) -> list[Setting]:
         """Sweep how many rows are refined; as many as wanted is no refining."""
-        return [{"refined": refined} for refined in (10, 12, 14, 17, 20, 28, 40, 60)]
+        return [{"refined": refined} for refined in (10, 12, 14, 17, 20, 30)]
 
     def use(self, setting: Setting) -> None:
         """Take the count with each call."""
