@@ -193,6 +193,7 @@ impl Build<'_> {
             blocks: Vec::with_capacity(groups.len()),
             ordinals: vec![0; groups.len() * BLOCK_CODES],
             far_squares: 0.0,
+            trail_squares: 0.0,
         };
         for (at, group) in groups.iter().enumerate() {
             let firsts: Vec<f32> =
@@ -207,6 +208,7 @@ impl Build<'_> {
                 let left: Vec<f32> = first.iter().zip(&centre).map(|(x, y)| x - y).collect();
                 squares += sum_of_squares(&left);
                 list.far_squares += sum_of_squares(last);
+                list.trail_squares += sum_of_squares(&left[shape.lead..]);
                 list.codes.put_near(slot, &left);
                 list.codes.put_far(slot, last);
                 list.ordinals[slot] = members[member as usize];
@@ -234,6 +236,10 @@ impl Build<'_> {
             far_deviation: per_component(
                 lists.iter().map(|list| list.far_squares).sum(),
                 shape.far,
+            ),
+            trail_deviation: per_component(
+                lists.iter().map(|list| list.trail_squares).sum(),
+                shape.near - shape.lead,
             ),
             code_deviation: per_component(
                 lists.iter().map(|list| list.codes.squared_error).sum(),
@@ -295,6 +301,7 @@ struct List {
     /// Of each slot.
     ordinals: Vec<u32>,
     far_squares: f64,
+    trail_squares: f64,
 }
 
 impl List {

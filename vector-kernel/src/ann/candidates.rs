@@ -3,7 +3,9 @@
 //! Invariant: which are kept depends on the set of scores and slots, never on their order; equal scores keep the
 //! lower slot.
 
+use crate::kernels::Isa;
 use crate::kernels::codes::BLOCK_CODES;
+use crate::kernels::simd::{Kernel, Simd};
 
 /// A score and the slot of what has it; the greater, the better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +93,75 @@ pub(super) fn split_best(candidates: &mut [Candidate], count: usize) {
     }
 }
 
+/// A score that at least so many are not below, and not many more: found by counting how many lie in each of some
+/// intervals below the greatest, which is quicker than putting them in order.
+///
+/// Minus infinity where there are no more.
+pub(super) fn threshold_of(isa: Isa, scores: &[[f32; BLOCK_CODES]], count: usize) -> f32 {
+    isa.run(Threshold { scores, count })
+}
+
+struct Threshold<'a> {
+    scores: &'a [[f32; BLOCK_CODES]],
+    count: usize,
+}
+
+impl Kernel for Threshold<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn call<S: Simd>(self, _: S) -> f32 {
+        threshold(self.scores, self.count)
+    }
+}
+
+#[inline(always)]
+fn threshold(scores: &[[f32; BLOCK_CODES]], count: usize) -> f32 {
+    const INTERVALS: usize = 256;
+    let mut greatest = [f32::NEG_INFINITY; BLOCK_CODES];
+    let (mut sums, mut numbers) = ([0.0_f32; BLOCK_CODES], [0_u32; BLOCK_CODES]);
+    for scores in scores {
+        for i in 0..BLOCK_CODES {
+            let is_there = scores[i] > f32::NEG_INFINITY;
+            greatest[i] = if scores[i] > greatest[i] { scores[i] } else { greatest[i] };
+            sums[i] += if is_there { scores[i] } else { 0.0 };
+            numbers[i] += u32::from(is_there);
+        }
+    }
+    let greatest = greatest.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let number: u32 = numbers.iter().sum();
+    if number as usize <= count {
+        return f32::NEG_INFINITY;
+    }
+    let mean = sums.iter().sum::<f32>() / number as f32;
+    // What is below the mean, and what isn't there, goes to the last.
+    let width = (greatest - mean) / (INTERVALS - 1) as f32;
+    if width.is_nan() || width <= 0.0 {
+        return f32::NEG_INFINITY;
+    }
+    let inverse = 1.0 / width;
+    let mut counts = [0_u32; INTERVALS];
+    for scores in scores {
+        let mut intervals = [0_i32; BLOCK_CODES];
+        for i in 0..BLOCK_CODES {
+            let below = (greatest - scores[i]) * inverse;
+            intervals[i] = if below < (INTERVALS - 1) as f32 { below as i32 } else { 255 };
+        }
+        for interval in intervals {
+            counts[interval as usize % INTERVALS] += 1;
+        }
+    }
+    let mut above = 0;
+    for (interval, &in_it) in counts[..INTERVALS - 1].iter().enumerate() {
+        above += in_it;
+        if above as usize >= count {
+            // Half an interval more, whatever rounding does at its end.
+            return greatest - (interval as f32 + 1.5) * width;
+        }
+    }
+    f32::NEG_INFINITY
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +177,36 @@ mod tests {
             let candidate = Candidate::new(score, 7);
             assert_eq!((candidate.score(), candidate.slot()), (score, 7));
         }
+    }
+
+    #[test]
+    fn a_threshold_leaves_as_many_as_are_wanted_and_few_more() {
+        for (blocks, missing) in [(1, 0), (1, 31), (7, 5), (100, 0)] {
+            for spread in [1e-6, 1.0, 1e6] {
+                let mut scores: Vec<[f32; BLOCK_CODES]> = (0..blocks)
+                    .map(|block| {
+                        std::array::from_fn(|lane| {
+                            let at = (block * BLOCK_CODES + lane) * 7919 % 4099;
+                            3.0 + spread * (at as f32 / 4099.0).powi(3)
+                        })
+                    })
+                    .collect();
+                let there = blocks * BLOCK_CODES - missing;
+                scores[blocks - 1][BLOCK_CODES - missing..].fill(f32::NEG_INFINITY);
+                for count in [1, 10, 40, 1000, 5000] {
+                    let threshold = threshold_of(Isa::detect(), &scores, count);
+                    let above =
+                        scores.iter().flatten().filter(|&&score| score >= threshold).count();
+                    assert!(above >= count.min(there), "{above} of {count}");
+                    if threshold > f32::NEG_INFINITY && spread > 1e-5 {
+                        assert!(above <= count + 10 + there / 50, "{above} of {count} of {there}");
+                    }
+                }
+            }
+        }
+        let alike = [[0.5; BLOCK_CODES]; 3];
+        assert!(threshold_of(Isa::detect(), &alike, 10) <= 0.5);
+        assert!(threshold_of(Isa::detect(), &[[f32::NAN; BLOCK_CODES]], 10) <= 0.5);
     }
 
     #[test]

@@ -112,22 +112,32 @@ impl Coder {
 
     /// Codes the first components of what is at a place.
     pub(super) fn put_near(&mut self, slot: usize, values: &[f32]) {
-        let near = self.shape.near;
+        let Shape { near, lead, .. } = self.shape;
         let (block, lane) = (slot / BLOCK_CODES * stride(near), slot % BLOCK_CODES);
         let codes = &mut self.codes[..near];
-        let scale = encode(values, codes);
-        self.squared_error += squared_error(values, codes, scale);
         let (groups, scales) = self.blocks[block..][..stride(near)].split_at_mut(block_bytes(near));
+        let (scales, _) = scales.as_chunks_mut::<4>();
+        for (part, range) in [0..lead, lead..near].into_iter().enumerate() {
+            let (values, codes) = (&values[range.clone()], &mut codes[range]);
+            let scale = encode(values, codes);
+            self.squared_error += squared_error(values, codes, scale);
+            scales[part * BLOCK_CODES + lane] = scale.to_le_bytes();
+        }
         put_in_block(codes, lane, groups);
-        scales[lane * 4..][..4].copy_from_slice(&scale.to_le_bytes());
     }
 
     /// What the codes stand for that were put last.
     pub(super) fn decoded_near(&self, slot: usize) -> Vec<f32> {
-        let near = self.shape.near;
-        let at = slot / BLOCK_CODES * stride(near) + block_bytes(near) + slot % BLOCK_CODES * 4;
-        let scale = f32_at(&self.blocks, at);
-        self.codes[..near].iter().map(|&code| (f32::from(code) - CENTRE) * scale).collect()
+        let Shape { near, lead, .. } = self.shape;
+        let scales = slot / BLOCK_CODES * stride(near) + block_bytes(near);
+        let scale_at = |part: usize| {
+            f32_at(&self.blocks, scales + (part * BLOCK_CODES + slot % BLOCK_CODES) * 4)
+        };
+        let scales = [scale_at(0), scale_at(1)];
+        let decoded = |(at, code): (usize, &u8)| {
+            (f32::from(*code) - CENTRE) * scales[usize::from(at >= lead)]
+        };
+        self.codes[..near].iter().enumerate().map(decoded).collect()
     }
 
     /// Codes the last components of what is at a place.

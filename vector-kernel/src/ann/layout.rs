@@ -40,6 +40,8 @@ pub(super) struct Header {
     pub(super) blocks: u32,
     /// The root of the mean square of the last components.
     pub(super) far_deviation: f32,
+    /// The same of what the others of the first components are off from their blocks' centres.
+    pub(super) trail_deviation: f32,
     /// The root of the mean square of what a code is off by, a component.
     pub(super) code_deviation: f32,
     /// What each of [`TARGETS`] takes.
@@ -65,6 +67,7 @@ impl Header {
             self.blocks,
             self.far_deviation.to_bits(),
             self.code_deviation.to_bits(),
+            self.trail_deviation.to_bits(),
         ];
         let (_, rest) = out.split_at_mut(8);
         let (places, _) = rest.as_chunks_mut::<4>();
@@ -111,7 +114,8 @@ impl Header {
             blocks: word(6),
             far_deviation: f32::from_bits(word(7)),
             code_deviation: f32::from_bits(word(8)),
-            efforts: std::array::from_fn(|at| effort(9 + 4 * at)),
+            trail_deviation: f32::from_bits(word(9)),
+            efforts: std::array::from_fn(|at| effort(10 + 4 * at)),
         };
         // Sums of the sizes can't overflow then.
         let most = header.len.max(1);
@@ -128,7 +132,7 @@ impl Header {
 /// The places of a set of codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CodePlaces {
-    /// Groups and 32 scales, a block.
+    /// Groups, 32 scales of the leading components and 32 of the others, a block.
     pub(super) blocks: Range<usize>,
     /// [`SLOT_BYTES`] a vector.
     pub(super) slots: Range<usize>,
@@ -187,7 +191,7 @@ impl Places {
 
 /// Bytes of a block of codes with its scales.
 pub(super) const fn stride(near: usize) -> usize {
-    block_bytes(near) + 4 * BLOCK_CODES
+    block_bytes(near) + 2 * 4 * BLOCK_CODES
 }
 
 /// Bytes of 32 rows of the rotation.
@@ -236,4 +240,4 @@ pub(super) fn f32_at(bytes: &[u8], at: usize) -> f32 {
 }
 
 const _: () = assert!(BLOCK_CODES.is_multiple_of(GROUP_COMPONENTS));
-const _: () = assert!(8 + 4 * (9 + 4 * TARGETS.len()) <= HEADER_BYTES);
+const _: () = assert!(8 + 4 * (10 + 4 * TARGETS.len()) <= HEADER_BYTES);

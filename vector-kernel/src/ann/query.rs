@@ -20,7 +20,12 @@ pub(super) struct Scale {
 #[derive(Debug)]
 pub(super) struct CodedQuery {
     pub(super) near: Vec<GroupQuery>,
-    pub(super) near_scale: Scale,
+    /// How many of the groups lead.
+    pub(super) lead: usize,
+    pub(super) lead_scale: Scale,
+    pub(super) trail_scale: Scale,
+    /// The length of the first components that do not lead.
+    pub(super) trail_length: f32,
     pub(super) far: Vec<[i8; CHUNK_COMPONENTS]>,
     pub(super) far_scale: Scale,
     /// The length of the last components.
@@ -42,13 +47,20 @@ impl CodedQuery {
         let turned = turn(isa, query, shape, places, bytes);
         let (first, rest) = turned.split_at(shape.near);
         let rest = &rest[..shape.far];
-        let (near, near_scale) = code_near(first);
+        let (lead, trail) = first.split_at(shape.lead);
+        let (mut near, lead_scale) = code_near(lead);
+        let (others, trail_scale) = code_near(trail);
+        let lead = near.len();
+        near.extend(others);
         let (far, far_scale) = code_far(rest);
         let mean: Vec<f32> =
             (0..shape.dim).map(|at| f32_at(bytes, places.mean.start + 4 * at)).collect();
         Self {
             near,
-            near_scale,
+            lead,
+            lead_scale,
+            trail_scale,
+            trail_length: length(trail),
             far,
             far_scale,
             far_length: length(rest),

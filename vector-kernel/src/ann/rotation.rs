@@ -8,8 +8,9 @@ use super::matrix::{add_gram, orthonormalise, times_transposed};
 use super::random::Random;
 use crate::kernels::codes::{CHUNK_COMPONENTS, GROUP_COMPONENTS};
 
-/// Components that come first, of vectors that have more.
+/// Components that come first, of vectors that have more; and those that lead them.
 const NEAR: usize = 128;
+const LEAD: usize = 64;
 /// How often the sample's covariance is applied to find its leading directions.
 const ROUNDS: usize = 12;
 
@@ -20,6 +21,9 @@ pub(super) struct Shape {
     pub(super) dim: usize,
     /// In the part that comes first, a whole number of groups.
     pub(super) near: usize,
+    /// How many of those lead: they hold most of the variance, and alone tell of most blocks that nothing in them is
+    /// of use.
+    pub(super) lead: usize,
     /// In the rest, a whole number of chunks.
     pub(super) far: usize,
 }
@@ -28,7 +32,7 @@ impl Shape {
     pub(super) fn of(dim: usize) -> Self {
         let near = NEAR.min(dim.next_multiple_of(GROUP_COMPONENTS));
         let far = dim.saturating_sub(near).next_multiple_of(CHUNK_COMPONENTS);
-        Self { dim, near, far }
+        Self { dim, near, lead: LEAD.min(near), far }
     }
 
     pub(super) fn rotated(self) -> usize {
@@ -55,8 +59,7 @@ pub(super) fn train(shape: Shape, sample: &[f32], random: &mut Random) -> Vec<f3
             first.copy_from_slice(&turned);
             orthonormalise(first, dim, || random.gaussian());
         }
-        let mut turn: Vec<f32> = (0..near * near).map(|_| random.gaussian()).collect();
-        orthonormalise(&mut turn, near, || random.gaussian());
+        let turn = lead_first(first, &covariance, shape, random);
         let columns = transposed(first, dim);
         times_transposed(&turn, &columns, near, &mut turned);
         first.copy_from_slice(&turned);
@@ -65,6 +68,32 @@ pub(super) fn train(shape: Shape, sample: &[f32], random: &mut Random) -> Vec<f3
     // Zeros fill up the first part, where the vectors are shorter, or the last.
     rows.resize(shape.rotated().max(dim) * dim, 0.0);
     rows
+}
+
+/// A rotation of the first part's rows: those that lead span its own leading principal components.
+fn lead_first(first: &[f32], covariance: &[f32], shape: Shape, random: &mut Random) -> Vec<f32> {
+    let Shape { dim, near, lead, .. } = shape;
+    let mut products = vec![0.0; near * dim];
+    times_transposed(first, covariance, dim, &mut products);
+    // The covariance of the first part's components.
+    let mut inner = vec![0.0; near * near];
+    times_transposed(&products, first, dim, &mut inner);
+    let mut turn: Vec<f32> = (0..near * near).map(|_| random.gaussian()).collect();
+    let (leading, _) = turn.split_at_mut(lead * near);
+    orthonormalise(leading, near, || random.gaussian());
+    let mut turned = vec![0.0; lead * near];
+    for _ in 0..ROUNDS {
+        times_transposed(leading, &inner, near, &mut turned);
+        leading.copy_from_slice(&turned);
+        orthonormalise(leading, near, || random.gaussian());
+    }
+    let mut mixed: Vec<f32> = (0..lead * lead).map(|_| random.gaussian()).collect();
+    orthonormalise(&mut mixed, lead, || random.gaussian());
+    times_transposed(&mixed, &transposed(leading, near), lead, &mut turned);
+    leading.copy_from_slice(&turned);
+    // The rest is drawn at random in what is left.
+    orthonormalise(&mut turn, near, || random.gaussian());
+    turn
 }
 
 /// Columns as rows.

@@ -5,10 +5,10 @@
 //! from what that gives it follows what the rest has to reach, so that little else is. Invariant: codes decide what
 //! is looked at, by integers and a fixed order of operations; the scores of hits are those of the exact search.
 
-use super::candidates::{Candidate, Candidates, split_best};
-use super::layout::{CENTRE_BYTES, Centre, Header, LIST_BYTES, Places, SLOT_BYTES, stride, u32_at};
+use super::candidates::{Candidate, Candidates, split_best, threshold_of};
+use super::layout::{Centre, Header, LIST_BYTES, Places, SLOT_BYTES, u32_at};
 use super::query::CodedQuery;
-use super::scan::{AddFar, Filtered, Scan};
+use super::scan::{AddFar, Block, Collect, Filtered, Scan, ScoreAll};
 use super::{AnnError, TARGETS};
 use crate::kernels::Isa;
 use crate::kernels::codes::BLOCK_CODES;
@@ -19,6 +19,9 @@ use crate::{FlatIndex, Hit, QueryError, Selection, TopK};
 const FIRST_BLOCKS: usize = 32;
 /// One in so many more than wanted are compared exactly at first.
 const EXTRA: usize = 5;
+/// How much more than could be expected those of the first components that do not lead may add to a score, in standard
+/// deviations.
+const TRAIL_SLACK: f32 = 3.0;
 /// Centres that are compared for each block that is looked at.
 const CENTRES_PER_BLOCK: usize = 5;
 /// Where fewer than one in so many rows are selected, all of them are compared.
@@ -224,9 +227,7 @@ impl<'a> AnnView<'a> {
 
         // The best by their first components, the best of those by all, exactly.
         let wanted = k + k.div_ceil(EXTRA);
-        let mut found = Candidates::best(8 * wanted);
-        search.scan(first, &mut found, work);
-        let mut found = found.into_vec();
+        let mut found = search.best(first, 8 * wanted, work);
         split_best(&mut found, 2 * wanted);
         let later = found.split_off(found.len().min(2 * wanted));
         let near = found.clone();
@@ -286,85 +287,118 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The best blocks, in no order, by their centres' scores and some of their radii.
+    /// The best blocks, in no order, by their centres' scores and some of their radii; perhaps some more than wanted.
     fn best_blocks(&self, work: &mut Work) -> Vec<Candidate> {
         let count = (self.effort.blocks as usize).max(FIRST_BLOCKS);
         let AnnView { bytes, header, places, .. } = self.view;
         let lists = header.lists as usize;
         let per_list = (header.blocks as usize).div_ceil(lists).max(1);
-        let wanted = (CENTRES_PER_BLOCK * count).div_ceil(per_list);
-        let mut chosen = Candidates::best(wanted.min(lists));
-        let list_codes = &bytes[places.list_codes.clone()];
-        self.run(Scan { blocks: list_codes, count: lists, base: 0.0, ..self.scan_of(&mut chosen) });
-        let chosen = chosen.into_vec();
+        let wanted = count.saturating_mul(CENTRES_PER_BLOCK).div_ceil(per_list);
+        let all: Vec<Block> = blocks_of(0, lists).collect();
+        let scores = self.score_all(&bytes[places.list_codes.clone()], &all, &[]);
+        let mut chosen = self.all_above(&scores, &all, f32::NEG_INFINITY);
+        split_best(&mut chosen, wanted);
+        chosen.truncate(wanted);
         work.lists += chosen.len();
-        let mut blocks = Candidates::best(count);
-        let stride = stride(header.shape.near);
+        let mut centre_blocks = Vec::with_capacity(2 * chosen.len());
         for list in chosen {
             let (first, count) = self.view.list(list.slot());
-            let centre_codes = &bytes[places.centre_codes.clone()];
-            let codes = &centre_codes[first * stride..][..count.div_ceil(BLOCK_CODES) * stride];
-            let slot = first * BLOCK_CODES;
-            let centres = &bytes[places.centres.clone()];
-            let radii = &centres[slot * CENTRE_BYTES..][..count * CENTRE_BYTES];
-            self.run(Scan {
-                blocks: codes,
-                count,
-                radii,
-                first_slot: slot as u32,
-                ..self.scan_of(&mut blocks)
-            });
+            centre_blocks.extend(blocks_of(first, count));
         }
-        blocks.into_vec()
+        let codes = &bytes[places.centre_codes.clone()];
+        let centres = &bytes[places.centres.clone()];
+        let scores = self.score_all(codes, &centre_blocks, centres);
+        self.best_of(&scores, &centre_blocks, count)
     }
 
-    fn scan_of<'s>(&'s self, found: &'s mut Candidates) -> Scan<'s> {
-        Scan {
-            blocks: &[],
+    fn score_all(&self, codes: &[u8], blocks: &[Block], radii: &[u8]) -> Vec<[f32; BLOCK_CODES]> {
+        let mut out = Vec::with_capacity(blocks.len());
+        self.run(ScoreAll {
+            codes,
             coded: self.coded,
-            base: 0.0,
-            count: 0,
-            first_slot: 0,
-            radii: &[],
+            blocks,
+            radii,
             radius_weight: self.effort.radius_weight,
-            next: &[],
-            found,
+            out: &mut out,
+        });
+        out
+    }
+
+    /// About so many of the best of what was scored, in no order: no fewer, where there are as many.
+    fn best_of(
+        &self,
+        scores: &[[f32; BLOCK_CODES]],
+        blocks: &[Block],
+        count: usize,
+    ) -> Vec<Candidate> {
+        let threshold = threshold_of(self.view.isa, scores, count);
+        let mut best = self.all_above(scores, blocks, threshold);
+        if best.len() > count + count / 8 {
+            split_best(&mut best, count);
+            best.truncate(count);
         }
+        best
+    }
+
+    /// What was scored and is not below a threshold, in order of the slots.
+    fn all_above(
+        &self,
+        scores: &[[f32; BLOCK_CODES]],
+        blocks: &[Block],
+        threshold: f32,
+    ) -> Vec<Candidate> {
+        let mut found = Vec::with_capacity(4 * BLOCK_CODES);
+        self.run(Collect { scores, blocks, above: threshold.next_down(), found: &mut found });
+        found
     }
 
     fn run<K: Kernel>(&self, kernel: K) -> K::Output {
         self.view.isa.run(kernel)
     }
 
+    /// The blocks of vectors behind centres.
+    fn blocks(&self, centres: &[Candidate]) -> Vec<Block> {
+        let entries = &self.view.bytes[self.view.places.centres.clone()];
+        let block = |candidate: &Candidate| {
+            let centre = Centre::at(entries, candidate.slot());
+            let base = candidate.score() - self.effort.radius_weight * centre.radius;
+            Block { number: centre.block, count: centre.count, base }
+        };
+        centres.iter().map(block).collect()
+    }
+
+    /// About so many of the best of all that is in some blocks and selected, in no order.
+    fn best(&self, blocks: &[Candidate], count: usize, work: &mut Work) -> Vec<Candidate> {
+        if let Selection::All = self.selection {
+            let blocks = self.blocks(blocks);
+            work.blocks += blocks.len();
+            let codes = &self.view.bytes[self.view.places.codes.blocks.clone()];
+            return self.best_of(&self.score_all(codes, &blocks, &[]), &blocks, count);
+        }
+        let mut found = Candidates::best(count);
+        self.scan(blocks, &mut found, work);
+        found.into_vec()
+    }
+
     /// Adds what of the blocks' vectors is good enough and selected.
     fn scan(&self, blocks: &[Candidate], found: &mut Candidates, work: &mut Work) {
-        const AHEAD: usize = 2;
         let AnnView { bytes, header, places, .. } = self.view;
-        let stride = stride(header.shape.near);
-        let centres = &bytes[places.centres.clone()];
-        let codes = &bytes[places.codes.blocks.clone()];
-        let codes_of = |block: u32| &codes[block as usize * stride..][..stride];
+        let blocks = self.blocks(blocks);
         work.blocks += blocks.len();
-        for (at, block) in blocks.iter().enumerate() {
-            let centre = Centre::at(centres, block.slot());
-            let next = blocks.get(at + AHEAD);
-            let next = next.map(|block| codes_of(Centre::at(centres, block.slot()).block));
-            let scan = Scan {
-                blocks: codes_of(centre.block),
-                count: centre.count as usize,
-                base: block.score() - self.effort.radius_weight * centre.radius,
-                first_slot: centre.block * BLOCK_CODES as u32,
-                next: next.unwrap_or_default(),
-                ..self.scan_of(found)
-            };
-            match self.selection {
-                Selection::All => self.run(scan),
-                Selection::Only(rows) => {
-                    self.run(Filtered { scan, accept: |slot| rows.contains(self.ordinal(slot)) });
-                }
-                Selection::Except(rows) => {
-                    self.run(Filtered { scan, accept: |slot| !rows.contains(self.ordinal(slot)) });
-                }
+        let scan = Scan {
+            codes: &bytes[places.codes.blocks.clone()],
+            coded: self.coded,
+            blocks: &blocks,
+            allowance: TRAIL_SLACK * self.coded.trail_length * header.trail_deviation,
+            found,
+        };
+        match self.selection {
+            Selection::All => self.run(scan),
+            Selection::Only(rows) => {
+                self.run(Filtered { scan, accept: |slot| rows.contains(self.ordinal(slot)) });
+            }
+            Selection::Except(rows) => {
+                self.run(Filtered { scan, accept: |slot| !rows.contains(self.ordinal(slot)) });
             }
         }
     }
@@ -400,4 +434,13 @@ impl Search<'_> {
             candidates.iter().map(|candidate| self.ordinal(candidate.slot())).collect();
         self.view.rows.score_each(query, &ordinals, top)
     }
+}
+
+/// The blocks of so many codes that lie one after the other.
+fn blocks_of(first: usize, codes: usize) -> impl Iterator<Item = Block> {
+    (0..codes.div_ceil(BLOCK_CODES)).map(move |at| Block {
+        number: (first + at) as u32,
+        count: (codes - at * BLOCK_CODES).min(BLOCK_CODES) as u32,
+        base: 0.0,
+    })
 }
