@@ -131,7 +131,7 @@ impl HistoryFile {
     pub(crate) fn for_each_commit(&self, mut take: impl FnMut(Commit)) -> Result<()> {
         for index in 0..self.commit_blocks() {
             let first = self.outline.first_commit + index * COMMITS_A_BLOCK;
-            for (lsn, time) in (first..).zip(self.commit_block(index)?.chunks_exact(8)) {
+            for (time, lsn) in self.commit_block(index)?.chunks_exact(8).zip(first..) {
                 take(Commit { lsn, time: f64::from_bits(read_u64(time, 0)) });
             }
         }
@@ -253,6 +253,10 @@ fn parse_header(path: &Path, bytes: &[u8], store: &[u8; 16], id: u64) -> Result<
         let found = format!("{} commits, {} versions", outline.commits, outline.versions);
         return Err(corrupt(48, "counts that fit in the file", found));
     }
+    if outline.first_commit.checked_add(outline.commits).is_none() {
+        let found = format!("{} and {} after it", outline.first_commit, outline.commits);
+        return Err(corrupt(40, "transactions that have numbers", found));
+    }
     Ok(outline)
 }
 
@@ -351,5 +355,34 @@ impl HistoryWriter {
         header[124..].copy_from_slice(&crc.to_le_bytes());
         self.write(&header, 0)?;
         self.file.sync_data().map_err(|e| Error::io("sync", &self.path, e))
+    }
+}
+
+#[cfg(all(test, not(modelled)))]
+mod tests {
+    use super::*;
+    use crate::fs::SimulatedFileSystem;
+
+    #[test]
+    fn transactions_up_to_the_last_number_are_read_and_none_beyond_it_believed() {
+        let fs = SimulatedFileSystem::new();
+        fs.create_dir_all(Path::new("seg")).expect("made");
+        for (id, first) in [(1, u64::MAX - 1), (2, u64::MAX - 2), (3, 5)] {
+            let store = [7; 16];
+            let mut writer = HistoryWriter::create(&fs, Path::new(""), store, id).expect("made");
+            writer.commits(first, &[1.0, 2.0]).expect("written");
+            writer.finish().expect("finished");
+            match HistoryFile::open(&fs, Path::new(""), &store, id) {
+                Ok(file) => {
+                    let mut lsns = Vec::new();
+                    file.for_each_commit(|commit| lsns.push(commit.lsn)).expect("sound");
+                    assert_eq!(lsns, [first, first + 1]);
+                }
+                Err(error) => {
+                    assert!(matches!(error, Error::Corrupt { offset: 40, .. }), "{error}");
+                    assert_eq!(first, u64::MAX - 1);
+                }
+            }
+        }
     }
 }

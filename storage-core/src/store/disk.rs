@@ -66,7 +66,7 @@ impl Position {
     /// Goes on in the log that comes after the current one.
     pub(super) fn go_on_in(&mut self, log: Log) {
         // A log that recovery made holds all that the manifest needs, once more.
-        let is_copy = log.header().start_lsn <= self.manifest.lsn + 1;
+        let is_copy = log.header().start_lsn <= self.manifest.lsn.saturating_add(1);
         self.older_bytes = if is_copy { 0 } else { self.tail_bytes() };
         self.log = log;
     }
@@ -365,6 +365,18 @@ impl Disk {
             adrift: false,
         };
         let state = self.follow_chain(&mut position, state)?;
+        let reached = position.log.newest_lsn();
+        if reached < state.epoch {
+            // The log that a manifest names goes on from where it is: bytes that pass their checksums may lie.
+            let expected = format!("transactions up to {}, which the manifest has", state.epoch);
+            let path = position.log.path();
+            return Err(Error::corrupt(
+                path,
+                position.log.bytes(),
+                expected,
+                format!("up to {reached}"),
+            ));
+        }
         Ok((position, state))
     }
 
@@ -523,5 +535,37 @@ fn check_unused(dir: &Path, names: &[String]) -> Result<()> {
     match names.iter().find(|name| !ours(name)) {
         Some(found) => Err(Error::NotAStore { path: dir.to_owned(), found: found.clone() }),
         None => Ok(()),
+    }
+}
+
+#[cfg(all(test, not(modelled)))]
+mod tests {
+    use super::*;
+    use crate::fs::SimulatedFileSystem;
+    use crate::{Concept, GraphStore};
+
+    #[test]
+    fn a_manifest_ahead_of_its_log_is_damage_and_the_one_before_serves() {
+        let fs = SimulatedFileSystem::new();
+        let shared: Arc<dyn FileSystem> = Arc::new(fs.clone());
+        let dir = Path::new("store");
+        let open = |read_only| {
+            let options = OpenOptions { read_only, background: false, ..OpenOptions::default() };
+            GraphStore::open_with(Arc::clone(&shared), dir, options)
+        };
+        let store = open(false).expect("made");
+        store.put_concept(Concept::new("a", "b")).expect("written");
+        drop(store);
+        let mut manifest = Manifest::read(&fs, dir, 1).expect("sound");
+        (manifest.generation, manifest.lsn) = (2, 7);
+        manifest.publish(&fs, dir).expect("published");
+        let store = open(false).expect("the one before serves");
+        store.put_concept(Concept::new("c", "d")).expect("goes on from the log's end");
+        drop(store);
+        fs.remove(&Manifest::path(dir, 1)).expect("removed");
+        for read_only in [false, true] {
+            let refused = open(read_only).map(|_| ());
+            assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
+        }
     }
 }
