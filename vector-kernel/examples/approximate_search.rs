@@ -16,17 +16,17 @@ use vector_kernel::ann::{AnnBuilder, AnnView, Work};
 use vector_kernel::{FlatIndex, Metric, Rows, Selection, inverse_norm};
 use zerocopy::FromBytes;
 
-const DIM: usize = 128;
-const ROWS: usize = 50_000;
-const QUERIES: usize = 200;
+const DIM: usize = 64;
+const ROWS: usize = 10_000;
+const QUERIES: usize = 50;
 const K: usize = 10;
 
 #[expect(clippy::print_stdout, reason = "an example shows its answers")]
 fn main() -> Result<(), Box<dyn Error>> {
     let mut random = Random(1);
-    let centres: Vec<f32> = (0..500 * DIM).map(|_| random.number()).collect();
+    let centres: Vec<f32> = (0..200 * DIM).map(|_| random.number()).collect();
     let mut row = || -> Vec<f32> {
-        let centre = (random.bits() % 500) as usize * DIM;
+        let centre = (random.bits() % 200) as usize * DIM;
         centres[centre..centre + DIM].iter().map(|x| x + random.number()).collect()
     };
 
