@@ -5,32 +5,20 @@
 
 mod common;
 
+use common::Random;
 use half::f16;
 use roaring::RoaringBitmap;
 use vector_kernel::ann::{AnnBuilder, AnnError, AnnView, MAX_ANN_DIM, TARGETS, Work};
 use vector_kernel::kernels::Isa;
 use vector_kernel::{FlatIndex, Hit, Metric, QueryError, Rows, Selection};
 
-/// Steele, Lea and Flood's `SplitMix64`, and sums of its numbers.
-struct Random(u64);
+fn below(random: &mut Random, bound: usize) -> usize {
+    (random.bits() % bound as u64) as usize
+}
 
-impl Random {
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.bits() % bound as u64) as usize
-    }
-
-    /// Nearly normal, of variance 1.
-    fn gaussian(&mut self) -> f32 {
-        (0..12).map(|_| (self.bits() >> 40) as f32 / (1 << 24) as f32).sum::<f32>() - 6.0
-    }
+/// Nearly normal, of variance 1.
+fn gaussian(random: &mut Random) -> f32 {
+    (0..12).map(|_| random.component()).sum::<f32>() / 2.0
 }
 
 /// Rows around centres of their own, which are around others; the later components vary less.
@@ -38,14 +26,14 @@ fn clustered(count: usize, dim: usize, seed: u64) -> Vec<f32> {
     let mut random = Random(seed);
     let spread: Vec<f32> = (0..dim).map(|i| 1.0 / (1.0 + i as f32 / 20.0)).collect();
     let around = |random: &mut Random, centre: &[f32], scale: f32| -> Vec<f32> {
-        centre.iter().zip(&spread).map(|(x, s)| x + scale * s * random.gaussian()).collect()
+        centre.iter().zip(&spread).map(|(x, s)| x + scale * s * gaussian(random)).collect()
     };
     let origin = vec![0.3; dim];
     let coarse: Vec<Vec<f32>> = (0..20).map(|_| around(&mut random, &origin, 1.0)).collect();
     let fine: Vec<Vec<f32>> = (0..200).map(|i| around(&mut random, &coarse[i % 20], 0.6)).collect();
     (0..count)
         .flat_map(|_| {
-            let centre = random.below(200);
+            let centre = below(&mut random, 200);
             around(&mut random, &fine[centre], 0.5)
         })
         .collect()
@@ -124,7 +112,7 @@ fn filters_leave_as_many_hits_as_there_are_and_as_good_ones() {
     let view = AnnView::new(&bytes, index).unwrap();
     let mut random = Random(3);
     for one_in in [2, 10, 100, 1000, 10_000] {
-        let rows: RoaringBitmap = (0..20_000).filter(|_| random.below(one_in) == 0).collect();
+        let rows: RoaringBitmap = (0..20_000).filter(|_| below(&mut random, one_in) == 0).collect();
         for selection in [Selection::Only(&rows), Selection::Except(&rows)] {
             let found = recall(&view, index, queries, 0.95, selection);
             assert!(found > 0.93, "{found}, one in {one_in}");
@@ -265,8 +253,9 @@ fn bytes_that_were_changed_or_cut_make_no_panic() {
     for round in 0..4000 {
         let mut changed = bytes.clone();
         // Half of them in the header and the tables, where most can go wrong.
-        let at = if round % 2 == 0 { random.below(200) } else { random.below(bytes.len()) };
-        changed[at] ^= 1 << random.below(8);
+        let at =
+            if round % 2 == 0 { below(&mut random, 200) } else { below(&mut random, bytes.len()) };
+        changed[at] ^= 1 << below(&mut random, 8);
         ask(&changed);
     }
 }

@@ -6,7 +6,8 @@ use rayon::prelude::*;
 
 use super::codes::Coder;
 use super::layout::{
-    Centre, Header, LIST_BYTES, MAX_BLOCKS, Places, SLOT_BYTES, rotation_block_bytes, stride,
+    CENTRE_BYTES, Centre, Header, LIST_BYTES, MAX_BLOCKS, Places, SLOT_BYTES, rotation_block_bytes,
+    stride,
 };
 use super::matrix::times_transposed;
 use super::random::Random;
@@ -71,7 +72,7 @@ impl<'a> AnnBuilder<'a> {
     ///
     /// # Complexity
     ///
-    /// About 50 µs a vector of 384 components, of one core's time; memory for the index and a sample of the rows.
+    /// About 60 µs a vector of 384 components, of one core's time; memory for the index and a sample of the rows.
     pub fn build(self) -> Result<Vec<u8>, AnnError> {
         let Self { rows, seed } = self;
         if let Some(ordinal) = rows.first_not_finite() {
@@ -268,7 +269,7 @@ impl Build<'_> {
             for (at, &(count, radius)) in list.blocks.iter().enumerate() {
                 let centre = Centre { block: (first_block + at) as u32, count, radius };
                 let slot = first_centre * BLOCK_CODES + at;
-                put(places.centres.start + slot * 8, &centre.encode());
+                put(places.centres.start + slot * CENTRE_BYTES, &centre.encode());
             }
             let codes = places.centre_codes.start + first_centre * stride(shape.near);
             put(codes, &list.centres.blocks);

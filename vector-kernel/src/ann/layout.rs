@@ -17,7 +17,7 @@ const ALIGNMENT: usize = 64;
 pub(super) const HEADER_BYTES: usize = 192;
 const MAGIC: [u8; 8] = *b"SUTRAANN";
 const VERSION: u32 = 1;
-/// First centre, centres, and two words for what is to come.
+/// First block of centres, and number of centres.
 pub(super) const LIST_BYTES: usize = 8;
 /// Number of the block and of the vectors in it, packed; the radius.
 pub(super) const CENTRE_BYTES: usize = 8;

@@ -42,7 +42,7 @@ mod codes;
 mod layout;
 mod matrix;
 mod query;
-mod random;
+pub(crate) mod random;
 mod rotation;
 mod scan;
 mod search;

@@ -4,9 +4,9 @@
 //! instruction set gives the same bits.
 
 use super::candidates::{Candidate, Candidates};
-use super::layout::{CENTRE_BYTES, SLOT_BYTES, f32_at};
+use super::layout::{CENTRE_BYTES, SLOT_BYTES, f32_at, stride};
 use super::query::CodedQuery;
-use crate::kernels::codes::{BLOCK_CODES, CHUNK_BYTES, GROUP_BYTES};
+use crate::kernels::codes::{BLOCK_CODES, CHUNK_BYTES, GROUP_BYTES, GROUP_COMPONENTS};
 use crate::kernels::simd::{Kernel, Simd};
 
 /// Asks for the lines that bytes are in, all but what is left at their end.
@@ -45,14 +45,9 @@ impl Kernel for ScoreAll<'_> {
 
     #[inline(always)]
     fn call<S: Simd>(self, simd: S) {
-        const AHEAD: usize = 2;
         let Self { codes, coded, blocks, radii, radius_weight, out } = self;
-        let bytes = coded.near.len() * GROUP_BYTES + 2 * 4 * BLOCK_CODES;
         for (at, block) in blocks.iter().enumerate() {
-            if let Some(next) = blocks.get(at + AHEAD) {
-                fetch(simd, &codes[next.number as usize * bytes..][..bytes]);
-            }
-            let halves = Halves::of(&codes[block.number as usize * bytes..][..bytes], coded);
+            let halves = Halves::of(simd, codes, coded, &blocks[at..]);
             let mut scores = halves.lead(simd, coded, block.base);
             halves.add_trail(simd, coded, &mut scores);
             if !radii.is_empty() {
@@ -104,9 +99,16 @@ struct Halves<'a> {
 }
 
 impl<'a> Halves<'a> {
+    /// Those of the first of some blocks; asks for one that comes later.
     #[inline(always)]
-    fn of(block: &'a [u8], coded: &CodedQuery) -> Self {
-        let (codes, scales) = block.split_at(coded.near.len() * GROUP_BYTES);
+    fn of<S: Simd>(simd: S, codes: &'a [u8], coded: &CodedQuery, blocks: &[Block]) -> Self {
+        const AHEAD: usize = 2;
+        let stride = stride(coded.near.len() * GROUP_COMPONENTS);
+        let bytes_of = |block: &Block| &codes[block.number as usize * stride..][..stride];
+        if let Some(next) = blocks.get(AHEAD) {
+            fetch(simd, bytes_of(next));
+        }
+        let (codes, scales) = bytes_of(&blocks[0]).split_at(coded.near.len() * GROUP_BYTES);
         let (codes, _) = codes.as_chunks::<GROUP_BYTES>();
         let (scales, _) = scales.as_chunks::<4>();
         let (lead, trail) = codes.split_at(coded.lead);
@@ -150,14 +152,9 @@ pub(super) struct Scan<'a> {
 impl Scan<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S, accept: impl Fn(usize) -> bool) {
-        const AHEAD: usize = 2;
         let Self { codes, coded, blocks, allowance, found } = self;
-        let bytes = coded.near.len() * GROUP_BYTES + 2 * 4 * BLOCK_CODES;
         for (at, block) in blocks.iter().enumerate() {
-            if let Some(next) = blocks.get(at + AHEAD) {
-                fetch(simd, &codes[next.number as usize * bytes..][..bytes]);
-            }
-            let halves = Halves::of(&codes[block.number as usize * bytes..][..bytes], coded);
+            let halves = Halves::of(simd, codes, coded, &blocks[at..]);
             let mut scores = halves.lead(simd, coded, block.base);
             if simd.above(&scores, found.threshold() - allowance) == 0 {
                 continue;

@@ -63,7 +63,7 @@ pub struct Work {
     pub exact: usize,
 }
 
-/// An index over its bytes, and the rows that it was built from; a view that can be copied freely.
+/// An index over its bytes, and the rows that it was built from; a view that is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AnnView<'a> {
     bytes: &'a [u8],

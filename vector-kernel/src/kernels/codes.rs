@@ -87,20 +87,14 @@ mod tests {
     use super::super::Isa;
     use super::super::simd::{Kernel, Simd};
     use super::*;
+    use crate::ann::random::Random;
 
-    /// Steele, Lea and Flood's `SplitMix64`.
-    struct Random(u64);
+    fn byte(random: &mut Random) -> u8 {
+        (random.bits() >> 56) as u8
+    }
 
-    impl Random {
-        fn byte(&mut self) -> u8 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            (z >> 56) as u8
-        }
-
-        fn bytes<const N: usize>(&mut self) -> [u8; N] {
-            std::array::from_fn(|_| self.byte())
-        }
+    fn bytes<const N: usize>(random: &mut Random) -> [u8; N] {
+        std::array::from_fn(|_| byte(random))
     }
 
     struct Call<F>(F);
@@ -159,7 +153,7 @@ mod tests {
             .map(|_| {
                 std::array::from_fn(|i| {
                     let half = &mut left[i % 4 / 2];
-                    let x = i32::from(random.byte() as i8).max(-127).clamp(-*half, *half);
+                    let x = i32::from(byte(random) as i8).max(-127).clamp(-*half, *half);
                     *half -= x.abs();
                     x as i8
                 })
@@ -173,7 +167,7 @@ mod tests {
         for groups in [0, 1, 2, 7, 16] {
             for full in [false, true] {
                 let codes: Vec<[u8; GROUP_BYTES]> = (0..groups)
-                    .map(|_| if full { [0xff; GROUP_BYTES] } else { random.bytes() })
+                    .map(|_| if full { [0xff; GROUP_BYTES] } else { bytes(&mut random) })
                     .collect();
                 let query = group_queries(&mut random, groups);
                 let code = |component: usize, lane: usize| {
@@ -199,14 +193,14 @@ mod tests {
         for chunks in [0, 1, 3, 22] {
             for full in [false, true] {
                 let row: Vec<[u8; CHUNK_BYTES]> = (0..chunks)
-                    .map(|_| if full { [0xff; CHUNK_BYTES] } else { random.bytes() })
+                    .map(|_| if full { [0xff; CHUNK_BYTES] } else { bytes(&mut random) })
                     .collect();
                 let query: Vec<[i8; CHUNK_COMPONENTS]> = (0..chunks)
                     .map(|_| {
                         if full {
                             [-127; CHUNK_COMPONENTS]
                         } else {
-                            random.bytes().map(|x| x as i8)
+                            bytes(&mut random).map(|x| x as i8)
                         }
                     })
                     .collect();
@@ -231,13 +225,12 @@ mod tests {
             for most in [false, true] {
                 let rows: Vec<[u8; BYTE_GROUP_BYTES]> = (0..groups)
                     .map(|_| {
-                        random
-                            .bytes()
+                        bytes(&mut random)
                             .map(|x| if most { -MAX_BYTE } else { x as i8 % MAX_BYTE } as u8)
                     })
                     .collect();
                 let query: Vec<[u8; 4]> =
-                    (0..groups).map(|_| if most { [255; 4] } else { random.bytes() }).collect();
+                    (0..groups).map(|_| if most { [255; 4] } else { bytes(&mut random) }).collect();
                 let expected: [i32; BLOCK_CODES] = std::array::from_fn(|lane| {
                     (0..4 * groups)
                         .map(|at| {
@@ -258,7 +251,7 @@ mod tests {
         let mut random = Random(4);
         for _ in 0..100 {
             let numbers: [f32; BLOCK_CODES] =
-                std::array::from_fn(|_| f32::from(random.byte() % 5) - 2.0);
+                std::array::from_fn(|_| f32::from(byte(&mut random) % 5) - 2.0);
             let threshold = [-1.0, 0.0, f32::NEG_INFINITY, f32::INFINITY, f32::NAN];
             for threshold in threshold {
                 let expected = (0..BLOCK_CODES)
