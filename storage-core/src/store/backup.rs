@@ -36,7 +36,7 @@ impl Shared {
         };
         super::check_path(target)?;
         leftovers(&*disk.fs, target)?;
-        let _lease = self.lease(disk)?;
+        let _lease = disk.lease()?;
         self.flush_leased(disk)?;
         let (manifest, base) = {
             let writer = self.writer();

@@ -29,7 +29,7 @@ fn is_wasteful(part: &Part) -> bool {
 impl Shared {
     pub(super) fn compact_now(&self) -> Result<()> {
         let Some(disk) = &self.disk else { return self.compact_memory(None) };
-        let _lease = self.lease(disk)?;
+        let _lease = disk.lease()?;
         self.compact_all(disk, None)
     }
 
@@ -97,7 +97,7 @@ impl Shared {
     pub(super) fn purge_now(&self, forget: Forget<'_>) -> Result<()> {
         let Some(disk) = &self.disk else { return self.compact_memory(Some(forget)) };
         // One lease for all: a flush elsewhere in between would publish what this does not know of.
-        let _lease = self.lease(disk)?;
+        let _lease = disk.lease()?;
         self.compact_all(disk, Some(forget))?;
         let manifest = self.manifest();
         disk.remove_unneeded(&manifest, None);

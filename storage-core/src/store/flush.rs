@@ -24,7 +24,7 @@ const SMALL_TAIL_BYTES: u64 = 64 << 10;
 impl Shared {
     pub(super) fn flush_now(&self) -> Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
-        let _lease = self.lease(disk)?;
+        let _lease = disk.lease()?;
         self.flush_leased(disk)
     }
 

@@ -242,7 +242,7 @@ impl Shared {
             self.show(&mut writer, state);
             return Ok(());
         };
-        let _lease = self.lease(disk)?;
+        let _lease = disk.lease()?;
         self.flush_leased(disk)?;
         let previous = self.manifest();
         if previous.retention == retention {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::disk::Disk;
+use crate::control::Control;
 use crate::fs::{Access, File, FileSystem};
 use crate::sync::{self, AtomicBool, Condvar, Instant, Mutex, MutexGuard, Ordering};
 use crate::{Error, Result, interrupt};
@@ -16,6 +17,8 @@ const TURN_PAUSE: Duration = Duration::from_millis(50);
 /// How long the first pause is of one that waits for another process; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_micros(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
+/// How long one waits for the lease before it tries again.
+const LEASE_PAUSE: Duration = Duration::from_millis(2);
 
 /// The files that carry the locks.
 #[derive(Debug)]
@@ -121,7 +124,7 @@ impl Disk {
     /// [`Error::Locked`], [`Error::Interrupted`], [`Error::ReadOnly`], [`Error::Io`].
     pub(super) fn write_lock(&self) -> Result<WriteLock<'_>> {
         let locks = self.locks()?;
-        let mut wait = Wait::new(self);
+        let mut wait = Wait::new(self, Control::writer_pid);
         let turn = locks.turns.take(|| wait.go_on())?;
         if locks.kept.load(Ordering::Acquire) {
             return Ok(WriteLock { process: None, _turn: turn });
@@ -172,6 +175,22 @@ impl Disk {
         }
     }
 
+    /// Takes the lease of flush and compaction, waiting for at most the timeout.
+    ///
+    /// # Errors
+    /// As [`Self::write_lock`].
+    pub(super) fn lease(&self) -> Result<Lease<'_>> {
+        self.locks()?;
+        let mut wait = Wait::new(self, Control::lease_pid);
+        loop {
+            if let Some(lease) = self.try_lease()? {
+                return Ok(lease);
+            }
+            wait.go_on()?;
+            sync::sleep(LEASE_PAUSE);
+        }
+    }
+
     /// Takes the lease of flush and compaction, unless another thread or process has it.
     pub(super) fn try_lease(&self) -> Result<Option<Lease<'_>>> {
         let Some(locks) = &self.locks else { return Ok(None) };
@@ -185,22 +204,24 @@ impl Disk {
     }
 }
 
-/// A wait for the write lock, of at most the handle's timeout.
+/// A wait for a lock, of at most the handle's timeout.
 struct Wait<'a> {
     disk: &'a Disk,
+    /// Who has it.
+    holder: fn(&Control) -> u32,
     /// Set when the wait begins, so that who need not wait need not look at the clock.
     until: Option<Instant>,
 }
 
 impl<'a> Wait<'a> {
-    fn new(disk: &'a Disk) -> Self {
-        Self { disk, until: None }
+    fn new(disk: &'a Disk, holder: fn(&Control) -> u32) -> Self {
+        Self { disk, holder, until: None }
     }
 
     fn go_on(&mut self) -> Result<()> {
         let now = Instant::now();
         if now >= *self.until.get_or_insert_with(|| now + self.disk.timeout) {
-            let pid = self.disk.control.writer_pid();
+            let pid = (self.holder)(&self.disk.control);
             return Err(Error::Locked { path: self.disk.dir.clone(), pid });
         }
         interrupt::check()

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use super::Shared;
 use super::disk::Disk;
-use super::locks::Lease;
 use crate::sync::{self, Condvar, Instant, JoinHandle, Mutex, MutexGuard};
 use crate::{Error, Result, interrupt};
 
@@ -397,24 +396,6 @@ impl Shared {
         drop(writer);
         self.maintenance.correct_tail(bytes, self.options.flush_bytes);
         Ok(bytes)
-    }
-
-    pub(super) fn lease<'a>(&self, disk: &'a Disk) -> Result<Lease<'a>> {
-        if self.options.read_only {
-            return Err(Error::ReadOnly { path: disk.dir.clone() });
-        }
-        let deadline = Instant::now() + disk.timeout;
-        loop {
-            if let Some(lease) = disk.try_lease()? {
-                return Ok(lease);
-            }
-            if Instant::now() >= deadline {
-                let pid = disk.control.lease_pid();
-                return Err(Error::Locked { path: disk.dir.clone(), pid });
-            }
-            interrupt::check()?;
-            sync::sleep(Duration::from_millis(2));
-        }
     }
 }
 
