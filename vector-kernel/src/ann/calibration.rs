@@ -5,57 +5,50 @@
 use rayon::prelude::*;
 
 use super::TARGETS;
+use super::filter::Filter;
 use super::random::Random;
-use super::search::{AnnView, Effort, Work};
-use crate::Selection;
+use super::view::{ANY_REACH, AnnView, Effort, Work};
+use crate::{Hit, Selection};
 
 /// Vectors that are searched for.
-const QUERIES: usize = 160;
+const QUERIES: usize = 256;
 /// Neighbours of each that are to be found.
 const K: usize = 10;
-/// How many blocks are tried, each time half as many again.
+/// How many blocks are tried at least; then each time half as many again.
 const LEAST_BLOCKS: u32 = 32;
+/// And with those that are enough, so many times one between.
+const STEPS_BETWEEN: usize = 3;
 /// Weights of radii and reaches that are tried: blocks are alike in some data, and in others one holds what was
 /// left over of all that is near.
-const RADII: [(f32, f32); 4] = [(0.2, 0.4), (0.2, 1.0), (0.6, 1.2), (1.2, f32::INFINITY)];
-const SLACKS: [f32; 3] = [2.5, 4.0, 6.0];
+const RADII: [(f32, f32); 4] = [(0.2, 0.4), (0.2, 1.0), (0.6, 1.2), (1.2, ANY_REACH)];
+/// Those first that are often best, so that of the others what is dearer need not be tried.
+const SLACKS: [f32; 6] = [6.0, 8.0, 5.0, 4.0, 10.0, 3.0];
 /// How much of what may be missed is kept in reserve, since queries are not drawn as the vectors are.
 const RESERVE: f32 = 0.4;
 /// A step that finds less more than this leads nowhere.
 const LEAST_GAIN: f32 = 0.0005;
 
 pub(super) fn efforts(view: &AnnView<'_>, seed: u64) -> [Effort; TARGETS.len()] {
-    let rows = view.rows();
+    let rows = view.rows;
     if rows.len() <= K {
         return [Effort::ALL; TARGETS.len()];
     }
-    let sampled = Random(seed ^ 0x5eed).sample(QUERIES, rows.len());
-    let queries: Vec<Query> = sampled
-        .par_iter()
-        .map(|&ordinal| {
-            let mut vector = vec![0.0; rows.dim()];
-            rows.unit_row(ordinal, &mut vector);
-            // The vector itself is the nearest, and no neighbour.
-            let hits = rows.search(&vector, K + 1, Selection::All).expect("a row is a query");
-            let worst = hits.last().map_or(f32::NEG_INFINITY, |hit| hit.score);
-            Query { vector, worst }
-        })
-        .collect();
+    let sample = Sample::draw(view, seed);
     let mut best = [(f64::INFINITY, Effort::ALL); TARGETS.len()];
     for slack in SLACKS {
         for (radius_weight, reach) in RADII {
             let (mut blocks, mut before) = (LEAST_BLOCKS, f32::NEG_INFINITY);
             loop {
                 let effort = Effort { blocks, radius_weight, reach, slack };
-                let (recall, cost) = measure(view, &queries, effort);
+                let (recall, cost) = sample.measure(view, effort);
                 for (target, best) in TARGETS.iter().zip(&mut best) {
-                    let wanted = 1.0 - (1.0 - target) * (1.0 - RESERVE);
-                    if recall >= wanted && cost < best.0 {
+                    if recall >= wanted(*target) && cost < best.0 {
                         *best = (cost, effort);
                     }
                 }
                 let leads_on = recall > before + LEAST_GAIN && recall < 1.0;
-                if blocks as usize >= view.blocks() || !leads_on {
+                let (dearest, _) = best[TARGETS.len() - 1];
+                if blocks >= view.header.blocks || !leads_on || cost > dearest {
                     break;
                 }
                 before = recall;
@@ -63,34 +56,80 @@ pub(super) fn efforts(view: &AnnView<'_>, seed: u64) -> [Effort; TARGETS.len()] 
             }
         }
     }
-    best.map(|(_, effort)| effort)
+    let mut efforts = best.map(|(_, effort)| effort);
+    for (target, effort) in TARGETS.iter().zip(&mut efforts) {
+        if *effort != Effort::ALL {
+            sample.fewer_blocks(view, *target, effort);
+        }
+    }
+    efforts
 }
 
-struct Query {
-    vector: Vec<f32>,
-    /// The score of the last that is to be found.
-    worst: f32,
+/// What is to be found of the neighbours, so that `target` is met.
+fn wanted(target: f32) -> f32 {
+    1.0 - (1.0 - target) * (1.0 - RESERVE)
 }
 
-/// The share of the neighbours that is found, and about how many nanoseconds a query takes.
-fn measure(view: &AnnView<'_>, queries: &[Query], effort: Effort) -> (f32, f64) {
-    let of_each: Vec<(usize, Work)> = queries
-        .par_iter()
-        .map(|query| {
-            let mut work = Work::default();
-            let hits = view
-                .search_with(&query.vector, K + 1, effort, Selection::All, &mut work)
-                .expect("a row is a query");
-            // One of them is the vector itself.
-            let found = hits.iter().filter(|hit| hit.score >= query.worst).count();
-            (found.saturating_sub(1).min(K), work)
-        })
-        .collect();
-    let found: usize = of_each.iter().map(|(found, _)| found).sum();
-    let cost = |work: &Work| {
-        // As measured, of 384 components.
-        80 * (work.lists + work.blocks) + 60 * work.coded + 300 * work.exact
-    };
-    let cost: usize = of_each.iter().map(|(_, work)| cost(work)).sum();
-    (found as f32 / (queries.len() * K) as f32, cost as f64 / queries.len() as f64)
+/// Some of the index's vectors, and what is to be found of each.
+struct Sample {
+    dim: usize,
+    vectors: Vec<f32>,
+    /// The score of the last neighbour of each.
+    worst: Vec<f32>,
+}
+
+impl Sample {
+    fn draw(view: &AnnView<'_>, seed: u64) -> Self {
+        let rows = view.rows;
+        let dim = rows.dim();
+        let ordinals = Random(seed ^ 0x5eed).sample(QUERIES, rows.len());
+        let mut vectors = vec![0.0; ordinals.len() * dim];
+        for (vector, &ordinal) in vectors.chunks_exact_mut(dim).zip(&ordinals) {
+            rows.unit_row(ordinal, vector);
+        }
+        // The vector itself is the nearest, and no neighbour.
+        let hits = rows.search_batch(&vectors, K + 1, Selection::All).expect("rows are queries");
+        let worst = |hits: &Vec<Hit>| hits.last().map_or(f32::NEG_INFINITY, |hit| hit.score);
+        Self { dim, vectors, worst: hits.iter().map(worst).collect() }
+    }
+
+    /// The share of the neighbours that is found, and about how many nanoseconds a query takes.
+    fn measure(&self, view: &AnnView<'_>, effort: Effort) -> (f32, f64) {
+        let of_each: Vec<(usize, Work)> = self
+            .vectors
+            .par_chunks_exact(self.dim)
+            .zip(&self.worst)
+            .map(|(vector, worst)| {
+                let mut work = Work::default();
+                let hits = view
+                    .search_with(vector, K + 1, effort, &Filter::All, &mut work)
+                    .expect("a row is a query");
+                // One of them is the vector itself.
+                let found = hits.iter().filter(|hit| hit.score >= *worst).count();
+                (found.saturating_sub(1).min(K), work)
+            })
+            .collect();
+        let found: usize = of_each.iter().map(|(found, _)| found).sum();
+        let cost = |work: &Work| {
+            // As measured, of 384 components.
+            90 * work.lists + 60 * work.blocks + 60 * work.coded + 350 * work.exact
+        };
+        let cost: usize = of_each.iter().map(|(_, work)| cost(work)).sum();
+        let queries = of_each.len();
+        (found as f32 / (queries * K) as f32, cost as f64 / queries as f64)
+    }
+
+    /// Looks for the fewest blocks that are enough, between those of an effort and those of the step before it.
+    fn fewer_blocks(&self, view: &AnnView<'_>, target: f32, effort: &mut Effort) {
+        let mut low = effort.blocks - effort.blocks / 3;
+        for _ in 0..STEPS_BETWEEN {
+            let blocks = low.midpoint(effort.blocks);
+            let fewer = Effort { blocks, ..*effort };
+            if self.measure(view, fewer).0 >= wanted(target) {
+                *effort = fewer;
+            } else {
+                low = blocks;
+            }
+        }
+    }
 }

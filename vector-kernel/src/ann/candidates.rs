@@ -3,7 +3,7 @@
 //! Invariant: which are kept depends on the set of scores and slots, never on their order; equal scores keep the
 //! lower slot.
 
-use crate::kernels::Isa;
+use super::scan::Scores;
 use crate::kernels::codes::BLOCK_CODES;
 use crate::kernels::simd::{Kernel, Simd};
 
@@ -86,6 +86,15 @@ impl Candidates {
     }
 }
 
+/// The score of the best but so many; minus infinity where there are no more.
+pub(super) fn nth_best(candidates: &[Candidate], nth: usize) -> f32 {
+    let mut candidates = candidates.to_vec();
+    if nth >= candidates.len() {
+        return f32::NEG_INFINITY;
+    }
+    candidates.select_nth_unstable_by(nth, |a, b| b.cmp(a)).1.score()
+}
+
 /// Moves the best to the front, in no order.
 pub(super) fn split_best(candidates: &mut [Candidate], count: usize) {
     if (1..candidates.len()).contains(&count) {
@@ -93,78 +102,104 @@ pub(super) fn split_best(candidates: &mut [Candidate], count: usize) {
     }
 }
 
-/// A score that at least so many are not below, and not many more: found by counting how many lie in each of some
-/// intervals below the greatest, which is quicker than putting them in order.
+/// Finds a score that at least `count` are above, and not many more: by counting how many are above one between, again
+/// and again, which is quicker than putting them in order.
 ///
-/// Minus infinity where there are no more.
-pub(super) fn threshold_of(isa: Isa, scores: &[[f32; BLOCK_CODES]], count: usize) -> f32 {
-    isa.run(Threshold { scores, count })
-}
-
-struct Threshold<'a> {
-    scores: &'a [[f32; BLOCK_CODES]],
-    count: usize,
+/// Minus infinity where there are no more, or only some that are alike.
+pub(super) struct Threshold<'a> {
+    pub(super) scores: &'a [Scores],
+    pub(super) count: usize,
+    /// It is no greater than this.
+    pub(super) most: f32,
 }
 
 impl Kernel for Threshold<'_> {
     type Output = f32;
 
     #[inline(always)]
-    fn call<S: Simd>(self, _: S) -> f32 {
-        threshold(self.scores, self.count)
+    fn call<S: Simd>(self, simd: S) -> f32 {
+        let Self { scores, count, most } = self;
+        // Of every four a greatest is counted where so many are wanted that few of them are of one four.
+        if scores.len() * BLOCK_CODES / 4 >= 4 * count {
+            let mut maxima = Vec::with_capacity(scores.len().div_ceil(4));
+            for blocks in scores.chunks(4) {
+                maxima.push(maxima_of(blocks));
+            }
+            return threshold(simd, &maxima, count, most);
+        }
+        threshold(simd, scores, count, most)
     }
 }
 
 #[inline(always)]
-fn threshold(scores: &[[f32; BLOCK_CODES]], count: usize) -> f32 {
-    const INTERVALS: usize = 256;
-    let mut greatest = [f32::NEG_INFINITY; BLOCK_CODES];
-    let (mut sums, mut numbers) = ([0.0_f32; BLOCK_CODES], [0_u32; BLOCK_CODES]);
-    for scores in scores {
-        for i in 0..BLOCK_CODES {
-            let is_there = scores[i] > f32::NEG_INFINITY;
-            greatest[i] = if scores[i] > greatest[i] { scores[i] } else { greatest[i] };
-            sums[i] += if is_there { scores[i] } else { 0.0 };
-            numbers[i] += u32::from(is_there);
-        }
-    }
-    let greatest = greatest.into_iter().fold(f32::NEG_INFINITY, f32::max);
-    let number: u32 = numbers.iter().sum();
-    if number as usize <= count {
+fn threshold<S: Simd>(simd: S, scores: &[Scores], count: usize, most: f32) -> f32 {
+    const MOST_COUNTS: usize = 16;
+    if count_above(simd, scores, f32::NEG_INFINITY) <= count {
         return f32::NEG_INFINITY;
     }
-    let mean = sums.iter().sum::<f32>() / number as f32;
-    // What is below the mean, and what isn't there, goes to the last.
-    let width = (greatest - mean) / (INTERVALS - 1) as f32;
-    if width.is_nan() || width <= 0.0 {
-        return f32::NEG_INFINITY;
-    }
-    let inverse = 1.0 / width;
-    let mut counts = [0_u32; INTERVALS];
+    let (mut greatest, mut least) =
+        ([f32::NEG_INFINITY; BLOCK_CODES], [f32::INFINITY; BLOCK_CODES]);
     for scores in scores {
-        let mut intervals = [0_i32; BLOCK_CODES];
         for i in 0..BLOCK_CODES {
-            let below = (greatest - scores[i]) * inverse;
-            intervals[i] = if below < (INTERVALS - 1) as f32 { below as i32 } else { 255 };
-        }
-        for interval in intervals {
-            counts[interval as usize % INTERVALS] += 1;
-        }
-    }
-    let mut above = 0;
-    for (interval, &in_it) in counts[..INTERVALS - 1].iter().enumerate() {
-        above += in_it;
-        if above as usize >= count {
-            // Half an interval more, whatever rounding does at its end.
-            return greatest - (interval as f32 + 1.5) * width;
+            greatest[i] = larger(greatest[i], scores[i]);
+            // Those that are not there are minus infinity.
+            let score = if scores[i] > f32::NEG_INFINITY { scores[i] } else { f32::INFINITY };
+            least[i] = if score < least[i] { score } else { least[i] };
         }
     }
-    f32::NEG_INFINITY
+    let mut high = greatest.into_iter().fold(f32::NEG_INFINITY, larger).min(most);
+    let mut low = least.into_iter().fold(f32::INFINITY, f32::min).next_down();
+    for _ in 0..MOST_COUNTS {
+        let middle = low.midpoint(high);
+        let above = count_above(simd, scores, middle);
+        if above < count {
+            high = middle;
+        } else {
+            low = middle;
+            if above <= count + count / 8 {
+                break;
+            }
+        }
+    }
+    low
+}
+
+#[inline(always)]
+fn count_above<S: Simd>(simd: S, scores: &[Scores], threshold: f32) -> usize {
+    let mut number = 0;
+    for scores in scores {
+        number += simd.above(scores, threshold).count_ones() as usize;
+    }
+    number
+}
+
+/// The greatest of each four of up to four blocks' scores.
+#[inline(always)]
+fn maxima_of(blocks: &[Scores]) -> Scores {
+    const LANES: usize = BLOCK_CODES / 4;
+    let mut maxima = [f32::NEG_INFINITY; BLOCK_CODES];
+    let (parts, _) = maxima.as_chunks_mut::<LANES>();
+    for (out, block) in parts.iter_mut().zip(blocks) {
+        for i in 0..LANES {
+            let (a, b) = (
+                larger(block[i], block[i + LANES]),
+                larger(block[i + 2 * LANES], block[i + 3 * LANES]),
+            );
+            out[i] = larger(a, b);
+        }
+    }
+    maxima
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::Isa;
 
     #[test]
     fn candidates_are_ordered_by_score_and_then_by_slot_and_come_back() {
@@ -177,6 +212,10 @@ mod tests {
             let candidate = Candidate::new(score, 7);
             assert_eq!((candidate.score(), candidate.slot()), (score, 7));
         }
+    }
+
+    fn threshold_of(scores: &[Scores], count: usize) -> f32 {
+        Isa::detect().run(Threshold { scores, count, most: f32::INFINITY })
     }
 
     #[test]
@@ -194,19 +233,18 @@ mod tests {
                 let there = blocks * BLOCK_CODES - missing;
                 scores[blocks - 1][BLOCK_CODES - missing..].fill(f32::NEG_INFINITY);
                 for count in [1, 10, 40, 1000, 5000] {
-                    let threshold = threshold_of(Isa::detect(), &scores, count);
-                    let above =
-                        scores.iter().flatten().filter(|&&score| score >= threshold).count();
+                    let threshold = threshold_of(&scores, count);
+                    let above = scores.iter().flatten().filter(|&&score| score > threshold).count();
                     assert!(above >= count.min(there), "{above} of {count}");
                     if threshold > f32::NEG_INFINITY && spread > 1e-5 {
-                        assert!(above <= count + 10 + there / 50, "{above} of {count} of {there}");
+                        assert!(above <= count + count / 4 + 1, "{above} of {count} of {there}");
                     }
                 }
             }
         }
         let alike = [[0.5; BLOCK_CODES]; 3];
-        assert!(threshold_of(Isa::detect(), &alike, 10) <= 0.5);
-        assert!(threshold_of(Isa::detect(), &[[f32::NAN; BLOCK_CODES]], 10) <= 0.5);
+        assert!(threshold_of(&alike, 10) < 0.5);
+        assert!(threshold_of(&[[f32::NAN; BLOCK_CODES]], 10) < f32::MIN);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Codes of four bits a component, with a scale for each part of each vector.
 //!
-//! A component stands for `(code - 7.5) * scale`. Invariant: blocks hold the first parts, 32 vectors side by side;
-//! rows hold the others, a vector each; an entry of both and of its ordinal has the same slot.
+//! A component stands for `(code - 7.5) * scale`. Invariant: blocks hold the codes of projections, 32 vectors side by
+//! side; rows hold those of what they leave, a vector each; an entry of both and of its ordinal has the same slot.
 
-use super::layout::{f32_at, stride};
+use super::layout::stride;
 use super::rotation::Shape;
 use crate::kernels::codes::{
     BLOCK_CODES, CHUNK_BYTES, CHUNK_COMPONENTS, GROUP_BYTES, GROUP_COMPONENTS,
@@ -77,8 +77,8 @@ pub(super) fn put_in_row(codes: &[u8], row: &mut [u8]) {
 }
 
 /// Bytes of the groups of a block, without its scales.
-pub(super) const fn block_bytes(near: usize) -> usize {
-    near / GROUP_COMPONENTS * GROUP_BYTES
+pub(super) const fn block_bytes(components: usize) -> usize {
+    components / GROUP_COMPONENTS * GROUP_BYTES
 }
 
 const _: () = assert!(BLOCK_CODES * 4 == GROUP_BYTES);
@@ -86,15 +86,18 @@ const _: () = assert!(BLOCK_CODES * 4 == GROUP_BYTES);
 /// The codes of a list's vectors, or of centres, as they lie in an index.
 #[derive(Debug)]
 pub(super) struct Coder {
-    shape: Shape,
-    pub(super) blocks: Vec<u8>,
-    /// The scale of the last components, a vector.
+    pub(super) shape: Shape,
+    /// Of the components that lead, and of the others.
+    pub(super) lead: Vec<u8>,
+    pub(super) trail: Vec<u8>,
+    /// The scale of a row's code.
     pub(super) far_scales: Vec<f32>,
     pub(super) rows: Vec<u8>,
     /// Of the vector that was coded last.
     codes: Vec<u8>,
-    /// The sum of squares of what all codes are off by.
-    pub(super) squared_error: f64,
+    /// The sums of squares of what all codes in blocks, and in rows, are off by.
+    pub(super) near_error: f64,
+    pub(super) far_error: f64,
 }
 
 impl Coder {
@@ -102,50 +105,44 @@ impl Coder {
     pub(super) fn new(blocks: usize, shape: Shape) -> Self {
         Self {
             shape,
-            blocks: vec![0; blocks * stride(shape.near)],
+            lead: vec![0; blocks * stride(shape.lead)],
+            trail: vec![0; blocks * stride(shape.near - shape.lead)],
             far_scales: vec![0.0; blocks * BLOCK_CODES],
             rows: vec![0; blocks * BLOCK_CODES * shape.far / 2],
-            codes: vec![0; shape.rotated()],
-            squared_error: 0.0,
+            codes: vec![0; shape.near.max(shape.far)],
+            near_error: 0.0,
+            far_error: 0.0,
         }
     }
 
-    /// Codes the first components of what is at a place.
-    pub(super) fn put_near(&mut self, slot: usize, values: &[f32]) {
+    /// Codes the projection of what is at a place; returns what the code stands for.
+    pub(super) fn put_near(&mut self, slot: usize, values: &[f32]) -> Vec<f32> {
         let Shape { near, lead, .. } = self.shape;
-        let (block, lane) = (slot / BLOCK_CODES * stride(near), slot % BLOCK_CODES);
-        let codes = &mut self.codes[..near];
-        let (groups, scales) = self.blocks[block..][..stride(near)].split_at_mut(block_bytes(near));
-        let (scales, _) = scales.as_chunks_mut::<4>();
-        for (part, range) in [0..lead, lead..near].into_iter().enumerate() {
-            let (values, codes) = (&values[range.clone()], &mut codes[range]);
+        let (block, lane) = (slot / BLOCK_CODES, slot % BLOCK_CODES);
+        let mut decoded = Vec::with_capacity(near);
+        for (bytes, range) in [(&mut self.lead, 0..lead), (&mut self.trail, lead..near)] {
+            if range.is_empty() {
+                continue;
+            }
+            let (values, codes) = (&values[range.clone()], &mut self.codes[range]);
             let scale = encode(values, codes);
-            self.squared_error += squared_error(values, codes, scale);
-            scales[part * BLOCK_CODES + lane] = scale.to_le_bytes();
+            self.near_error += squared_error(values, codes, scale);
+            let stride = stride(values.len());
+            let (groups, scales) =
+                bytes[block * stride..][..stride].split_at_mut(block_bytes(values.len()));
+            put_in_block(codes, lane, groups);
+            scales[lane * 4..][..4].copy_from_slice(&scale.to_le_bytes());
+            decoded.extend(codes.iter().map(|code| (f32::from(*code) - CENTRE) * scale));
         }
-        put_in_block(codes, lane, groups);
+        decoded
     }
 
-    /// What the codes stand for that were put last.
-    pub(super) fn decoded_near(&self, slot: usize) -> Vec<f32> {
-        let Shape { near, lead, .. } = self.shape;
-        let scales = slot / BLOCK_CODES * stride(near) + block_bytes(near);
-        let scale_at = |part: usize| {
-            f32_at(&self.blocks, scales + (part * BLOCK_CODES + slot % BLOCK_CODES) * 4)
-        };
-        let scales = [scale_at(0), scale_at(1)];
-        let decoded = |(at, code): (usize, &u8)| {
-            (f32::from(*code) - CENTRE) * scales[usize::from(at >= lead)]
-        };
-        self.codes[..near].iter().enumerate().map(decoded).collect()
-    }
-
-    /// Codes the last components of what is at a place.
+    /// Codes what the projection's code leaves of what is at a place.
     pub(super) fn put_far(&mut self, slot: usize, values: &[f32]) {
-        let Shape { near, far, .. } = self.shape;
-        let codes = &mut self.codes[near..];
+        let far = self.shape.far;
+        let codes = &mut self.codes[..far];
         let scale = encode(values, codes);
-        self.squared_error += squared_error(values, codes, scale);
+        self.far_error += squared_error(values, codes, scale);
         put_in_row(codes, &mut self.rows[slot * far / 2..][..far / 2]);
         self.far_scales[slot] = scale;
     }

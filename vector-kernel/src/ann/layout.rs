@@ -3,28 +3,27 @@
 //! All numbers are little-endian. Invariant: the counts in the header decide all places, so there is no offset to
 //! distrust, and the bytes are exactly as many as they say.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::codes::block_bytes;
 use super::rotation::Shape;
-use super::search::Effort;
+use super::view::Effort;
 use super::{AnnError, TARGETS};
 use crate::kernels::codes::{BLOCK_CODES, BYTE_GROUP_BYTES, GROUP_COMPONENTS};
 use crate::{MAX_DIM, Metric};
 
 /// Parts begin at multiples of so many bytes: a cache line.
 const ALIGNMENT: usize = 64;
-pub(super) const HEADER_BYTES: usize = 192;
+pub(super) const HEADER_BYTES: usize = 256;
 const MAGIC: [u8; 8] = *b"SUTRAANN";
 const VERSION: u32 = 1;
-/// First block of centres, and number of centres.
+/// First block, and number of blocks, whose centres are one block of centres.
 pub(super) const LIST_BYTES: usize = 8;
-/// Number of the block and of the vectors in it, packed; the radius.
-pub(super) const CENTRE_BYTES: usize = 8;
-/// Scale of the last components, and the ordinal.
+/// Radii of a list's blocks.
+pub(super) const RADII_BYTES: usize = 4 * BLOCK_CODES;
+/// Scale of the row's code, and the ordinal.
 pub(super) const SLOT_BYTES: usize = 8;
-/// Bits of a packed entry that hold the number of vectors.
-const COUNT_BITS: u32 = 6;
 
 /// What an index says of itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,15 +33,14 @@ pub(super) struct Header {
     /// Vectors.
     pub(super) len: u32,
     pub(super) lists: u32,
-    /// Blocks of centres, of all lists.
-    pub(super) centre_blocks: u32,
     /// Blocks of vectors.
     pub(super) blocks: u32,
-    /// The root of the mean square of the last components.
+    /// The root of the mean square of a component of what the projection leaves of a vector.
     pub(super) far_deviation: f32,
-    /// The same of what the others of the first components are off from their blocks' centres.
+    /// The same of what those of the projection that do not lead are off from their blocks' centres; of what a
+    /// projection's code is off by; and of what a row's code is off by.
     pub(super) trail_deviation: f32,
-    /// The root of the mean square of what a code is off by, a component.
+    pub(super) near_deviation: f32,
     pub(super) code_deviation: f32,
     /// What each of [`TARGETS`] takes.
     pub(super) efforts: [Effort; TARGETS.len()],
@@ -63,11 +61,11 @@ impl Header {
             metric,
             self.len,
             self.lists,
-            self.centre_blocks,
             self.blocks,
             self.far_deviation.to_bits(),
-            self.code_deviation.to_bits(),
             self.trail_deviation.to_bits(),
+            self.near_deviation.to_bits(),
+            self.code_deviation.to_bits(),
         ];
         let (_, rest) = out.split_at_mut(8);
         let (places, _) = rest.as_chunks_mut::<4>();
@@ -110,16 +108,16 @@ impl Header {
             metric,
             len: word(3),
             lists: word(4),
-            centre_blocks: word(5),
-            blocks: word(6),
-            far_deviation: f32::from_bits(word(7)),
-            code_deviation: f32::from_bits(word(8)),
-            trail_deviation: f32::from_bits(word(9)),
+            blocks: word(5),
+            far_deviation: f32::from_bits(word(6)),
+            trail_deviation: f32::from_bits(word(7)),
+            near_deviation: f32::from_bits(word(8)),
+            code_deviation: f32::from_bits(word(9)),
             efforts: std::array::from_fn(|at| effort(10 + 4 * at)),
         };
         // Sums of the sizes can't overflow then.
         let most = header.len.max(1);
-        if header.lists > most || header.centre_blocks > most || header.blocks > most {
+        if header.lists > most || header.blocks > most {
             return Err(damaged("there are more lists or blocks than vectors"));
         }
         if Places::of(&header).end != bytes.len() {
@@ -129,106 +127,78 @@ impl Header {
     }
 }
 
-/// The places of a set of codes.
+/// The places of the codes of projections: in each block 32 side by side, and their scales.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CodePlaces {
-    /// Groups, 32 scales of the leading components and 32 of the others, a block.
-    pub(super) blocks: Range<usize>,
-    /// [`SLOT_BYTES`] a vector.
-    pub(super) slots: Range<usize>,
-    /// The codes of the last components, a vector.
-    pub(super) rows: Range<usize>,
+    /// Of the components that lead, and of the others.
+    pub(super) lead: Range<usize>,
+    pub(super) trail: Range<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Places {
-    /// The rotation's rows as small bytes, 32 side by side.
-    pub(super) rotation: Range<usize>,
+    /// The projection's rows as small bytes, 32 side by side.
+    pub(super) projection: Range<usize>,
     /// Their scales, and the sums of their bytes.
-    pub(super) rotation_scales: Range<usize>,
-    pub(super) rotation_sums: Range<usize>,
-    /// The mean of all vectors.
-    pub(super) mean: Range<usize>,
+    pub(super) projection_scales: Range<usize>,
+    pub(super) projection_sums: Range<usize>,
+    /// [`LIST_BYTES`] a list.
     pub(super) lists: Range<usize>,
-    pub(super) centres: Range<usize>,
-    /// Groups and scales of the lists' centres; and of the blocks', a whole number of blocks for each list.
-    pub(super) list_codes: Range<usize>,
-    pub(super) centre_codes: Range<usize>,
+    /// Of each list 32 blocks' radii, and numbers of vectors in a byte each; those that are not there have zeros.
+    pub(super) radii: Range<usize>,
+    pub(super) counts: Range<usize>,
+    /// Of the lists' centres; of the blocks', a block for each list; and of the vectors.
+    pub(super) list_codes: CodePlaces,
+    pub(super) centre_codes: CodePlaces,
     pub(super) codes: CodePlaces,
+    /// [`SLOT_BYTES`] a vector.
+    pub(super) slots: Range<usize>,
+    /// The codes of what projections leave, a vector.
+    pub(super) rows: Range<usize>,
     pub(super) end: usize,
 }
 
 impl Places {
     pub(super) fn of(header: &Header) -> Self {
         let Header { shape, .. } = *header;
-        let [lists, centre_blocks, blocks] =
-            [header.lists, header.centre_blocks, header.blocks].map(|count| count as usize);
-        let mut end = HEADER_BYTES;
-        let mut place = |bytes: usize| {
-            let start = end.next_multiple_of(ALIGNMENT);
-            end = start + bytes;
-            start..end
+        let [lists, blocks] = [header.lists, header.blocks].map(|count| count as usize);
+        let end = Cell::new(HEADER_BYTES);
+        let place = |bytes: usize| {
+            let start = end.get().next_multiple_of(ALIGNMENT);
+            end.set(start + bytes);
+            start..end.get()
         };
-        let turned = shape.rotated().next_multiple_of(BLOCK_CODES);
+        let codes = |blocks: usize| CodePlaces {
+            lead: place(blocks * stride(shape.lead)),
+            trail: place(blocks * stride(shape.near - shape.lead)),
+        };
+        let projected = shape.near.next_multiple_of(BLOCK_CODES);
         Self {
-            rotation: place(turned / BLOCK_CODES * rotation_block_bytes(shape.dim)),
-            rotation_scales: place(turned * 4),
-            rotation_sums: place(turned * 4),
-            mean: place(shape.dim * 4),
+            projection: place(projected / BLOCK_CODES * projection_block_bytes(shape.dim)),
+            projection_scales: place(projected * 4),
+            projection_sums: place(projected * 4),
             lists: place(lists * LIST_BYTES),
-            centres: place(centre_blocks * BLOCK_CODES * CENTRE_BYTES),
-            list_codes: place(lists.div_ceil(BLOCK_CODES) * stride(shape.near)),
-            centre_codes: place(centre_blocks * stride(shape.near)),
-            codes: CodePlaces {
-                blocks: place(blocks * stride(shape.near)),
-                slots: place(blocks * BLOCK_CODES * SLOT_BYTES),
-                rows: place(blocks * BLOCK_CODES * shape.far / 2),
-            },
-            end,
+            radii: place(lists * RADII_BYTES),
+            counts: place(lists * BLOCK_CODES),
+            list_codes: codes(lists.div_ceil(BLOCK_CODES)),
+            centre_codes: codes(lists),
+            codes: codes(blocks),
+            slots: place(blocks * BLOCK_CODES * SLOT_BYTES),
+            rows: place(blocks * BLOCK_CODES * shape.far / 2),
+            end: end.get(),
         }
     }
 }
 
-/// Bytes of a block of codes with its scales.
-pub(super) const fn stride(near: usize) -> usize {
-    block_bytes(near) + 2 * 4 * BLOCK_CODES
+/// Bytes of a block of codes of so many components, with its scales.
+pub(super) const fn stride(components: usize) -> usize {
+    if components == 0 { 0 } else { block_bytes(components) + 4 * BLOCK_CODES }
 }
 
-/// Bytes of 32 rows of the rotation.
-pub(super) const fn rotation_block_bytes(dim: usize) -> usize {
+/// Bytes of 32 rows of the projection.
+pub(super) const fn projection_block_bytes(dim: usize) -> usize {
     dim.div_ceil(4) * BYTE_GROUP_BYTES
 }
-
-/// A centre's entry.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Centre {
-    pub(super) block: u32,
-    /// Vectors in the block.
-    pub(super) count: u32,
-    /// The root of the mean square of the distances of its vectors' first components from the centre.
-    pub(super) radius: f32,
-}
-
-impl Centre {
-    pub(super) fn encode(self) -> [u8; CENTRE_BYTES] {
-        let mut out = [0; CENTRE_BYTES];
-        out[..4].copy_from_slice(&(self.block << COUNT_BITS | self.count).to_le_bytes());
-        out[4..].copy_from_slice(&self.radius.to_le_bytes());
-        out
-    }
-
-    pub(super) fn at(centres: &[u8], slot: usize) -> Self {
-        let packed = u32_at(centres, slot * CENTRE_BYTES);
-        Self {
-            block: packed >> COUNT_BITS,
-            count: packed & ((1 << COUNT_BITS) - 1),
-            radius: f32::from_bits(u32_at(centres, slot * CENTRE_BYTES + 4)),
-        }
-    }
-}
-
-/// The most blocks that an entry can name.
-pub(super) const MAX_BLOCKS: usize = 1 << (32 - COUNT_BITS);
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let (words, _) = bytes[at..].as_chunks::<4>();

@@ -58,6 +58,16 @@ pub(super) fn add_gram(a: &[f32], dim: usize, out: &mut [f32]) {
     }
 }
 
+/// The mean of rows, of zeros where there are none.
+pub(super) fn mean_of(rows: &[f32], dim: usize) -> Vec<f32> {
+    let mut sums = vec![0.0_f64; dim];
+    for row in rows.chunks_exact(dim) {
+        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
+    }
+    let count = (rows.len() / dim).max(1) as f64;
+    sums.iter().map(|sum| (sum / count) as f32).collect()
+}
+
 /// Makes rows orthonormal, one after the other; what is (nearly) a sum of those before is drawn anew.
 pub(super) fn orthonormalise(rows: &mut [f32], dim: usize, mut draw: impl FnMut() -> f32) {
     let count = rows.len() / dim;

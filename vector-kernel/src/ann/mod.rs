@@ -18,16 +18,17 @@
 //!
 //! # How it works
 //!
-//! Vectors are turned so that their first 128 components hold most of the variance, and within them and the rest no
-//! direction stands out (principal components, then random rotations). They are divided into lists of about 1,024
-//! near each other (k-means), and those into blocks of 32, so that a block is scored in registers alone, nothing
-//! being summed across lanes. Components are coded in four bits with a scale for each vector: the first as what is
-//! left less the block's centre, the others as they are. A search scores lists, blocks, and the vectors of the best
-//! blocks by their first components, then few by all, and those that remain exactly, by the rows.
+//! Vectors are projected to the 128 components that hold most of the variance (principal components, turned at random
+//! so that no direction stands out). By their projections they are divided into blocks of 32 near each other, and those
+//! into lists of 32 blocks, so that what is scored together is scored in registers alone, nothing being summed across
+//! lanes. A projection is coded in four bits a component, with scales for each vector, as what is left of it less the
+//! block's centre; what that code leaves of the vector, mixed at random, is coded in four bits again. A search scores
+//! lists, blocks, and the vectors of the best blocks by their projections, then few by both codes, and those that
+//! remain exactly, by the rows.
 //!
 //! The parts are known: inverted lists (Jégou et al., 2011), codes scanned in registers (André et al., 2015), scaled
 //! codes of randomly rotated residuals (`RaBitQ`, Gao and Long, 2024), a first look at leading principal components
-//! and refinement with the others (`LeanVec`, Tepper et al., 2024).
+//! (`LeanVec`, Tepper et al., 2024), a second code of what the first leaves (Chen, Guan and Wang, 2010).
 
 #![expect(
     clippy::inline_always,
@@ -39,16 +40,20 @@ mod calibration;
 mod candidates;
 mod clustering;
 mod codes;
+mod coding;
+mod filter;
 mod layout;
 mod matrix;
+mod mixing;
 mod query;
 pub(crate) mod random;
 mod rotation;
 mod scan;
 mod search;
+mod view;
 
 pub use build::AnnBuilder;
-pub use search::{AnnView, Work};
+pub use view::{AnnView, Work};
 
 use crate::Metric;
 
@@ -56,7 +61,7 @@ use crate::Metric;
 pub const MAX_ANN_DIM: usize = 4096;
 
 /// Shares of the best that a search may aim for; what lies between is raised to the next.
-pub const TARGETS: [f32; 6] = [0.8, 0.9, 0.95, 0.98, 0.99, 0.999];
+pub const TARGETS: [f32; 10] = [0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999];
 
 /// Why an index can't be built, or opened.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -4,10 +4,16 @@
 //! instruction set gives the same bits.
 
 use super::candidates::{Candidate, Candidates};
-use super::layout::{CENTRE_BYTES, SLOT_BYTES, f32_at, stride};
-use super::query::CodedQuery;
-use crate::kernels::codes::{BLOCK_CODES, CHUNK_BYTES, GROUP_BYTES, GROUP_COMPONENTS};
+use super::layout::{
+    CodePlaces, LIST_BYTES, Places, RADII_BYTES, SLOT_BYTES, f32_at, stride, u32_at,
+};
+use super::query::{CodedQuery, Scale};
+use super::rotation::Shape;
+use crate::kernels::codes::{BLOCK_CODES, CHUNK_BYTES, GROUP_BYTES, GROUP_COMPONENTS, GroupQuery};
 use crate::kernels::simd::{Kernel, Simd};
+
+/// How many blocks ahead codes are asked for.
+const AHEAD: usize = 4;
 
 /// Asks for the lines that bytes are in, all but what is left at their end.
 #[inline(always)]
@@ -22,22 +28,84 @@ fn fetch<S: Simd>(simd: S, bytes: &[u8]) {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block {
     pub(super) number: u32,
-    /// Codes in it.
-    pub(super) count: u32,
+    /// A bit for each of its codes that counts, the first lowest.
+    pub(super) codes: u32,
     /// What is added to each score.
     pub(super) base: f32,
 }
 
-/// Scores all codes of some blocks by their first components; lanes without one get minus infinity.
+/// The bits of so many codes of a block, at most 32.
+pub(super) const fn all_codes(count: usize) -> u32 {
+    if count == 0 { 0 } else { u32::MAX >> (BLOCK_CODES - count) }
+}
+
+/// Scores of the codes of a block, minus infinity where none counts.
+pub(super) type Scores = [f32; BLOCK_CODES];
+
+/// Codes of projections, and a query to compare them with.
+#[derive(Clone, Copy)]
+pub(super) struct Codes<'a> {
+    lead: Part<'a>,
+    trail: Part<'a>,
+}
+
+/// Those of some of the components.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    blocks: &'a [u8],
+    query: &'a [GroupQuery],
+    scale: Scale,
+}
+
+impl<'a> Codes<'a> {
+    pub(super) fn new(bytes: &'a [u8], places: &CodePlaces, coded: &'a CodedQuery) -> Self {
+        let (lead, trail) = coded.near.split_at(coded.lead);
+        Self {
+            lead: Part {
+                blocks: &bytes[places.lead.clone()],
+                query: lead,
+                scale: coded.lead_scale,
+            },
+            trail: Part {
+                blocks: &bytes[places.trail.clone()],
+                query: trail,
+                scale: coded.trail_scale,
+            },
+        }
+    }
+}
+
+impl<'a> Part<'a> {
+    #[inline(always)]
+    fn bytes_of(&self, block: Block) -> &'a [u8] {
+        let stride = stride(self.query.len() * GROUP_COMPONENTS);
+        &self.blocks[block.number as usize * stride..][..stride]
+    }
+
+    /// Adds the products of the codes of a block.
+    #[inline(always)]
+    fn add<S: Simd>(&self, simd: S, block: Block, scores: &mut Scores) {
+        let (groups, scales) = self.bytes_of(block).split_at(self.query.len() * GROUP_BYTES);
+        let (groups, _) = groups.as_chunks::<GROUP_BYTES>();
+        let (scales, _) = scales.as_chunks::<4>();
+        let Some(scales) = scales.first_chunk::<BLOCK_CODES>() else {
+            // There are no such components.
+            return;
+        };
+        let products = simd.block_products(groups, self.query);
+        // Loops over indices of arrays are vectorised whole.
+        for i in 0..BLOCK_CODES {
+            let product = products[i] as f32 * self.scale.scale - self.scale.centre;
+            scores[i] += product * f32::from_le_bytes(scales[i]);
+        }
+    }
+}
+
+/// Scores all codes of some blocks.
 pub(super) struct ScoreAll<'a> {
-    /// The codes of all blocks.
-    pub(super) codes: &'a [u8],
-    pub(super) coded: &'a CodedQuery,
+    pub(super) codes: Codes<'a>,
     pub(super) blocks: &'a [Block],
-    /// Entries of all centres, some of whose radius is added to their scores.
-    pub(super) radii: &'a [u8],
-    pub(super) radius_weight: f32,
-    pub(super) out: &'a mut Vec<[f32; BLOCK_CODES]>,
+    pub(super) out: &'a mut Vec<Scores>,
 }
 
 impl Kernel for ScoreAll<'_> {
@@ -45,27 +113,40 @@ impl Kernel for ScoreAll<'_> {
 
     #[inline(always)]
     fn call<S: Simd>(self, simd: S) {
-        let Self { codes, coded, blocks, radii, radius_weight, out } = self;
+        let Self { codes: Codes { lead, trail }, blocks, out } = self;
+        let ask = |block: &Block| {
+            fetch(simd, lead.bytes_of(*block));
+            fetch(simd, trail.bytes_of(*block));
+        };
+        blocks.iter().take(AHEAD).for_each(ask);
         for (at, block) in blocks.iter().enumerate() {
-            let halves = Halves::of(simd, codes, coded, &blocks[at..]);
-            let mut scores = halves.lead(simd, coded, block.base);
-            halves.add_trail(simd, coded, &mut scores);
-            if !radii.is_empty() {
-                let first = block.number as usize * BLOCK_CODES;
-                let (entries, _) = radii[first * CENTRE_BYTES..].as_chunks::<CENTRE_BYTES>();
-                for (score, entry) in scores.iter_mut().zip(entries) {
-                    *score += radius_weight * f32_at(entry, 4);
+            blocks.get(at + AHEAD).into_iter().for_each(ask);
+            let mut scores = [block.base; BLOCK_CODES];
+            lead.add(simd, *block, &mut scores);
+            trail.add(simd, *block, &mut scores);
+            if block.codes != u32::MAX {
+                for (lane, score) in scores.iter_mut().enumerate() {
+                    let counts = block.codes >> lane & 1 == 1;
+                    *score = if counts { *score } else { f32::NEG_INFINITY };
                 }
             }
-            scores[(block.count as usize).min(BLOCK_CODES)..].fill(f32::NEG_INFINITY);
             out.push(scores);
         }
     }
 }
 
-/// Gathers what was scored above a number.
+/// Calls a function for each lane whose bit is set, the lowest first.
+#[inline(always)]
+fn for_each_lane(mut mask: u32, mut call: impl FnMut(usize)) {
+    while mask != 0 {
+        call(mask.trailing_zeros() as usize);
+        mask &= mask - 1;
+    }
+}
+
+/// Gathers what was scored above a number, in order of the blocks.
 pub(super) struct Collect<'a> {
-    pub(super) scores: &'a [[f32; BLOCK_CODES]],
+    pub(super) scores: &'a [Scores],
     /// Of which the scores are.
     pub(super) blocks: &'a [Block],
     pub(super) above: f32,
@@ -79,70 +160,175 @@ impl Kernel for Collect<'_> {
     fn call<S: Simd>(self, simd: S) {
         let Self { scores, blocks, above, found } = self;
         for (scores, block) in scores.iter().zip(blocks) {
-            let mut mask = simd.above(scores, above);
-            while mask != 0 {
-                let lane = mask.trailing_zeros();
-                mask &= mask - 1;
-                let slot = block.number * BLOCK_CODES as u32 + lane;
-                found.push(Candidate::new(scores[lane as usize], slot));
+            for_each_lane(simd.above(scores, above), |lane| {
+                let slot = block.number * BLOCK_CODES as u32 + lane as u32;
+                found.push(Candidate::new(scores[lane], slot));
+            });
+        }
+    }
+}
+
+/// What an index says of lists and their blocks, beside the codes.
+#[derive(Clone, Copy)]
+pub(super) struct Lists<'a> {
+    entries: &'a [u8],
+    radii: &'a [u8],
+    counts: &'a [u8],
+}
+
+impl<'a> Lists<'a> {
+    pub(super) fn new(bytes: &'a [u8], places: &Places) -> Self {
+        Self {
+            entries: &bytes[places.lists.clone()],
+            radii: &bytes[places.radii.clone()],
+            counts: &bytes[places.counts.clone()],
+        }
+    }
+
+    /// The number of its first block, and how many it has.
+    #[inline(always)]
+    pub(super) fn blocks(self, list: usize) -> (u32, u32) {
+        let entry = list * LIST_BYTES;
+        (u32_at(self.entries, entry), u32_at(self.entries, entry + 4))
+    }
+
+    /// The radii of its blocks.
+    #[inline(always)]
+    pub(super) fn radii(self, list: usize) -> [f32; BLOCK_CODES] {
+        let (radii, _) = self.radii[list * RADII_BYTES..][..RADII_BYTES].as_chunks::<4>();
+        std::array::from_fn(
+            #[inline(always)]
+            |i| f32::from_le_bytes(radii[i]),
+        )
+    }
+
+    /// How many vectors its blocks have.
+    #[inline(always)]
+    pub(super) fn counts(self, list: usize) -> &'a [u8] {
+        &self.counts[list * BLOCK_CODES..][..BLOCK_CODES]
+    }
+}
+
+/// Adds to the scores of blocks' centres some of the blocks' radii.
+pub(super) struct AddRadii<'a> {
+    pub(super) lists: Lists<'a>,
+    /// The lists of which the scores are.
+    pub(super) of: &'a [Block],
+    pub(super) weight: f32,
+    pub(super) scores: &'a mut [Scores],
+}
+
+impl Kernel for AddRadii<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd>(self, _: S) {
+        let Self { lists, of, weight, scores } = self;
+        for (list, scores) in of.iter().zip(scores) {
+            let radii = lists.radii(list.number as usize);
+            for i in 0..BLOCK_CODES {
+                scores[i] += weight * radii[i];
             }
         }
     }
 }
 
-/// The parts of a block's codes.
-struct Halves<'a> {
-    lead: &'a [[u8; GROUP_BYTES]],
-    trail: &'a [[u8; GROUP_BYTES]],
-    lead_scales: &'a [[u8; 4]],
-    trail_scales: &'a [[u8; 4]],
+/// Which of the blocks whose centres were scored, with some of their radii, are chosen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice {
+    /// Their scores are above the one and not above the other.
+    pub(super) above: f32,
+    pub(super) up_to: f32,
+    /// And so many radii more make them greater than this.
+    pub(super) beyond: f32,
+    pub(super) least: f32,
 }
 
-impl<'a> Halves<'a> {
-    /// Those of the first of some blocks; asks for one that comes later.
-    #[inline(always)]
-    fn of<S: Simd>(simd: S, codes: &'a [u8], coded: &CodedQuery, blocks: &[Block]) -> Self {
-        const AHEAD: usize = 2;
-        let stride = stride(coded.near.len() * GROUP_COMPONENTS);
-        let bytes_of = |block: &Block| &codes[block.number as usize * stride..][..stride];
-        if let Some(next) = blocks.get(AHEAD) {
-            fetch(simd, bytes_of(next));
-        }
-        let (codes, scales) = bytes_of(&blocks[0]).split_at(coded.near.len() * GROUP_BYTES);
-        let (codes, _) = codes.as_chunks::<GROUP_BYTES>();
-        let (scales, _) = scales.as_chunks::<4>();
-        let (lead, trail) = codes.split_at(coded.lead);
-        let (lead_scales, trail_scales) = scales.split_at(BLOCK_CODES);
-        Self { lead, trail, lead_scales, trail_scales }
-    }
-
-    #[inline(always)]
-    fn lead<S: Simd>(&self, simd: S, coded: &CodedQuery, base: f32) -> [f32; BLOCK_CODES] {
-        let scale = coded.lead_scale;
-        let products = simd.block_products(self.lead, &coded.near[..coded.lead]);
-        let mut scores = [0.0_f32; BLOCK_CODES];
-        for i in 0..BLOCK_CODES {
-            let product = products[i] as f32 * scale.scale - scale.centre;
-            scores[i] = product * f32::from_le_bytes(self.lead_scales[i]) + base;
-        }
-        scores
-    }
-
-    #[inline(always)]
-    fn add_trail<S: Simd>(&self, simd: S, coded: &CodedQuery, scores: &mut [f32; BLOCK_CODES]) {
-        let scale = coded.trail_scale;
-        let products = simd.block_products(self.trail, &coded.near[coded.lead..]);
-        for i in 0..BLOCK_CODES {
-            let product = products[i] as f32 * scale.scale - scale.centre;
-            scores[i] += product * f32::from_le_bytes(self.trail_scales[i]);
-        }
+impl Choice {
+    /// All whose scores are above a number.
+    pub(super) const fn above(above: f32) -> Self {
+        Self { above, up_to: f32::INFINITY, beyond: 0.0, least: f32::NEG_INFINITY }
     }
 }
 
-/// Scores some blocks by their first components, and keeps what is good enough.
+/// Chooses blocks, in order of their lists.
+pub(super) struct Choose<'a> {
+    pub(super) lists: Lists<'a>,
+    pub(super) of: &'a [Block],
+    pub(super) weight: f32,
+    pub(super) scores: &'a [Scores],
+    pub(super) choice: Choice,
+    pub(super) chosen: &'a mut Vec<Block>,
+}
+
+impl Kernel for Choose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd>(self, simd: S) {
+        let Self { lists, of, weight, scores, choice, chosen } = self;
+        for (list, scores) in of.iter().zip(scores) {
+            let mask = simd.above(scores, choice.above) & !simd.above(scores, choice.up_to);
+            if mask == 0 {
+                continue;
+            }
+            let number = list.number as usize;
+            let radii = lists.radii(number);
+            let mut most = *scores;
+            for i in 0..BLOCK_CODES {
+                most[i] += choice.beyond * radii[i];
+            }
+            let (first, _) = lists.blocks(number);
+            let counts = lists.counts(number);
+            for_each_lane(mask & simd.above(&most, choice.least), |lane| {
+                chosen.push(Block {
+                    number: first + lane as u32,
+                    codes: all_codes(usize::from(counts[lane])),
+                    base: scores[lane] - weight * radii[lane],
+                });
+            });
+        }
+    }
+}
+
+/// The second codes, a row each.
+#[derive(Clone, Copy)]
+pub(super) struct FarCodes<'a> {
+    rows: &'a [u8],
+    slots: &'a [u8],
+    width: usize,
+}
+
+impl<'a> FarCodes<'a> {
+    pub(super) fn new(bytes: &'a [u8], places: &Places, shape: Shape) -> Self {
+        Self {
+            rows: &bytes[places.rows.clone()],
+            slots: &bytes[places.slots.clone()],
+            width: shape.far / 2,
+        }
+    }
+
+    #[inline(always)]
+    fn row(&self, slot: usize) -> &'a [u8] {
+        &self.rows[slot * self.width..][..self.width]
+    }
+
+    #[inline(always)]
+    fn scale(&self, slot: usize) -> f32 {
+        f32_at(self.slots, slot * SLOT_BYTES)
+    }
+
+    #[inline(always)]
+    fn fetch<S: Simd>(&self, simd: S, slot: usize) {
+        simd.prefetch(&raw const self.slots[slot * SLOT_BYTES]);
+        fetch(simd, self.row(slot));
+    }
+}
+
+/// Scores some blocks, and keeps what is good enough.
 pub(super) struct Scan<'a> {
-    pub(super) codes: &'a [u8],
-    pub(super) coded: &'a CodedQuery,
+    pub(super) codes: Codes<'a>,
+    pub(super) far: FarCodes<'a>,
     pub(super) blocks: &'a [Block],
     /// How much the components that do not lead may add: where no more than that is missing, they are not looked at.
     pub(super) allowance: f32,
@@ -152,27 +338,39 @@ pub(super) struct Scan<'a> {
 impl Scan<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S, accept: impl Fn(usize) -> bool) {
-        let Self { codes, coded, blocks, allowance, found } = self;
-        for (at, block) in blocks.iter().enumerate() {
-            let halves = Halves::of(simd, codes, coded, &blocks[at..]);
-            let mut scores = halves.lead(simd, coded, block.base);
-            if simd.above(&scores, found.threshold() - allowance) == 0 {
-                continue;
-            }
-            halves.add_trail(simd, coded, &mut scores);
-            let mut mask = simd.above(&scores, found.threshold());
-            if block.count < BLOCK_CODES as u32 {
-                mask &= (1 << block.count) - 1;
-            }
-            while mask != 0 {
-                let lane = mask.trailing_zeros();
-                mask &= mask - 1;
-                let slot = block.number * BLOCK_CODES as u32 + lane;
-                if accept(slot as usize) {
-                    found.push(Candidate::new(scores[lane as usize], slot));
+        /// Blocks whose leading components are looked at before the others of any.
+        const AT_ONCE: usize = 32;
+        let Self { codes: Codes { lead, trail }, far, blocks, allowance, found } = self;
+        let mut hopeful: Vec<(Block, Scores)> = Vec::with_capacity(AT_ONCE);
+        for block in blocks.iter().take(AHEAD) {
+            fetch(simd, lead.bytes_of(*block));
+        }
+        for (part, at) in blocks.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE)) {
+            let least = found.threshold() - allowance;
+            for (at, block) in (at..).zip(part) {
+                if let Some(next) = blocks.get(at + AHEAD) {
+                    fetch(simd, lead.bytes_of(*next));
+                }
+                let mut scores = [block.base; BLOCK_CODES];
+                lead.add(simd, *block, &mut scores);
+                if simd.above(&scores, least) & block.codes != 0 {
+                    fetch(simd, trail.bytes_of(*block));
+                    hopeful.push((*block, scores));
                 }
             }
-            found.settle();
+            for (block, mut scores) in hopeful.drain(..) {
+                trail.add(simd, block, &mut scores);
+                let mask = block.codes & simd.above(&scores, found.threshold());
+                for_each_lane(mask, |lane| {
+                    let slot = block.number * BLOCK_CODES as u32 + lane as u32;
+                    if accept(slot as usize) {
+                        // It will be compared with it soon, most likely.
+                        far.fetch(simd, slot as usize);
+                        found.push(Candidate::new(scores[lane], slot));
+                    }
+                });
+                found.settle();
+            }
         }
     }
 }
@@ -201,11 +399,9 @@ impl<A: Fn(usize) -> bool> Kernel for Filtered<'_, A> {
     }
 }
 
-/// Adds the products of the last components.
+/// Adds the products of the second codes.
 pub(super) struct AddFar<'a> {
-    pub(super) rows: &'a [u8],
-    pub(super) slots: &'a [u8],
-    pub(super) width: usize,
+    pub(super) far: FarCodes<'a>,
     pub(super) coded: &'a CodedQuery,
     pub(super) candidates: &'a mut [Candidate],
 }
@@ -215,25 +411,20 @@ impl Kernel for AddFar<'_> {
 
     #[inline(always)]
     fn call<S: Simd>(self, simd: S) {
-        const AHEAD: usize = 16;
-        let Self { rows, slots, width, coded, candidates } = self;
-        let fetch_candidate = |candidate: Candidate| {
-            let slot = candidate.slot();
-            simd.prefetch(&raw const slots[slot * SLOT_BYTES]);
-            fetch(simd, &rows[slot * width..][..width]);
-        };
-        for &candidate in candidates.iter().take(AHEAD) {
-            fetch_candidate(candidate);
+        const AHEAD: usize = 24;
+        let Self { far, coded, candidates } = self;
+        for candidate in candidates.iter().take(AHEAD) {
+            far.fetch(simd, candidate.slot());
         }
         for at in 0..candidates.len() {
-            if let Some(&next) = candidates.get(at + AHEAD) {
-                fetch_candidate(next);
+            if let Some(next) = candidates.get(at + AHEAD) {
+                far.fetch(simd, next.slot());
             }
             let slot = candidates[at].slot();
-            let (row, _) = rows[slot * width..][..width].as_chunks::<CHUNK_BYTES>();
+            let (row, _) = far.row(slot).as_chunks::<CHUNK_BYTES>();
             let product = simd.row_product(row, &coded.far) as f32;
             let product = product * coded.far_scale.scale - coded.far_scale.centre;
-            let score = candidates[at].score() + product * f32_at(slots, slot * SLOT_BYTES);
+            let score = candidates[at].score() + product * far.scale(slot);
             candidates[at] = Candidate::new(score, slot as u32);
         }
     }

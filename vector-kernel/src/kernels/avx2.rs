@@ -75,6 +75,15 @@ fn load_bytes(bytes: &[u8; 32]) -> __m256i {
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>()) }
 }
 
+/// Reads 32 bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_signed(bytes: &[i8; 32]) -> __m256i {
+    // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 32 bytes read. Alignment: the
+    // load asks for none.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>()) }
+}
+
 /// The low and the high halves of bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -98,9 +107,7 @@ fn store_sums(sums: [__m256i; 4], out: &mut [i32; BLOCK_CODES]) {
 #[target_feature(enable = "avx2")]
 fn add_group(group: &[u8; GROUP_BYTES], query: GroupQuery, sums: &mut [__m256i; 4]) {
     let (parts, _) = group.as_chunks::<32>();
-    let (ends, _) = query.as_chunks::<4>();
-    let near = _mm256_set1_epi32(i32::from_le_bytes(ends[0].map(|x| x as u8)));
-    let far = _mm256_set1_epi32(i32::from_le_bytes(ends[1].map(|x| x as u8)));
+    let [near, far] = [_mm256_set1_epi32(query[0] as i32), _mm256_set1_epi32(query[1] as i32)];
     for (sum, part) in sums.iter_mut().zip(parts) {
         let [low, high] = halves(load_bytes(part));
         let both =
@@ -164,7 +171,7 @@ fn row_product(row: &[[u8; CHUNK_BYTES]], query: &[[i8; CHUNK_COMPONENTS]]) -> i
     for (chunk, query) in row.iter().zip(query) {
         let [low, high] = halves(load_bytes(chunk));
         let (ends, _) = query.as_chunks::<32>();
-        let [near, far] = [0, 1].map(|end: usize| load_bytes(&ends[end].map(|x| x as u8)));
+        let (near, far) = (load_signed(&ends[0]), load_signed(&ends[1]));
         // No product of four numbers, 15 and 128 at most, is beyond 16 bits.
         let both =
             _mm256_add_epi16(_mm256_maddubs_epi16(low, near), _mm256_maddubs_epi16(high, far));

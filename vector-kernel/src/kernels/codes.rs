@@ -29,8 +29,9 @@ pub(crate) const BYTE_GROUP_BYTES: usize = BLOCK_CODES * 4;
 /// then fit in 16 bits.
 pub(crate) const MAX_BYTE: i8 = 63;
 
-/// The query's part for one group of a block, as it is broadcast.
-pub(crate) type GroupQuery = [i8; GROUP_COMPONENTS];
+/// The query's part for one group of a block, of signed bytes: components 0 to 3, and 4 to 7, little-endian, as they
+/// are broadcast.
+pub(crate) type GroupQuery = [u32; 2];
 
 /// The reference for [`Simd::block_products`](super::simd::Simd::block_products).
 #[inline(always)]
@@ -43,8 +44,8 @@ pub(super) fn block_products(
         let (lanes, _) = group.as_chunks::<4>();
         for (sum, lane) in sums.iter_mut().zip(lanes) {
             for (j, byte) in lane.iter().enumerate() {
-                *sum += i32::from(byte & 15) * i32::from(query[j]);
-                *sum += i32::from(byte >> 4) * i32::from(query[4 + j]);
+                let [near, far] = query.map(|part| i32::from(part.to_le_bytes()[j] as i8));
+                *sum += i32::from(byte & 15) * near + i32::from(byte >> 4) * far;
             }
         }
     }
@@ -147,7 +148,7 @@ mod tests {
     }
 
     /// A query whose halves' absolute values sum to at most what they may, and often to exactly that.
-    fn group_queries(random: &mut Random, groups: usize) -> Vec<GroupQuery> {
+    fn group_queries(random: &mut Random, groups: usize) -> Vec<[i8; GROUP_COMPONENTS]> {
         let mut left = [MAX_HALF_SUM; 2];
         (0..groups)
             .map(|_| {
@@ -180,6 +181,13 @@ mod tests {
                         .map(|at| code(at, lane) * i32::from(query[at / 8][at % 8]))
                         .sum()
                 });
+                let query: Vec<GroupQuery> = query
+                    .iter()
+                    .map(|query| {
+                        let (ends, _) = query.as_chunks::<4>();
+                        [0, 1].map(|end: usize| u32::from_le_bytes(ends[end].map(|x| x as u8)))
+                    })
+                    .collect();
                 for isa in Isa::available() {
                     assert_eq!(isa.run(Call(Blocks(&codes, &query))), expected, "{isa:?}");
                 }

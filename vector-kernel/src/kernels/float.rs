@@ -19,7 +19,7 @@ pub(crate) const BLOCK: usize = 64;
 const AHEAD_BYTES: usize = 2048;
 
 /// How many rows ahead of scattered reads memory is asked for.
-const AHEAD_ROWS: usize = 4;
+const AHEAD_ROWS: usize = 8;
 
 /// A stored component: `f32`, or `f16` widened exactly.
 pub(crate) trait Element: Copy + Send + Sync + Into<f32> {
@@ -176,11 +176,24 @@ impl<E: Element, T: Term> Kernel for Sums<'_, '_, E, T> {
                 }
             }
         }
+        if let (Pick::List(ordinals), false) = (block.pick, single.is_empty()) {
+            for i in 0..ordinals.len().min(AHEAD_ROWS) {
+                fetch(simd, block.row(i));
+            }
+        }
         for (query, out) in single.iter().zip(&mut out[tiles.len() * TILE_QUERIES..]) {
             for (i, out) in out[..block.pick.len()].iter_mut().enumerate() {
                 *out = sum(simd, term, query, block.row(i), block.ahead_of(i));
             }
         }
+    }
+}
+
+/// Asks for the memory of a row.
+#[inline(always)]
+fn fetch<S: Simd, E>(simd: S, row: &[E]) {
+    for line in row.chunks(64 / size_of::<E>()) {
+        simd.prefetch(line.as_ptr());
     }
 }
 

@@ -1,0 +1,211 @@
+//! The bytes of an index, laid over the rows that it was built from.
+
+use super::filter::Filter;
+use super::layout::{Header, Places, SLOT_BYTES, u32_at};
+use super::scan::Lists;
+use super::search::Search;
+use super::{AnnError, TARGETS};
+use crate::kernels::Isa;
+use crate::kernels::codes::BLOCK_CODES;
+use crate::{FlatIndex, Hit, QueryError, Selection};
+
+/// Where fewer than one in so many rows are selected, all of them are compared.
+const FEW: u64 = 50;
+/// As many rows are compared in the time of a search by codes.
+const FEW_ROWS: u64 = 1000;
+
+/// How much a search does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Effort {
+    /// Blocks that are looked at, at most.
+    pub(super) blocks: u32,
+    /// How much of a block's radius counts for it when the best blocks are chosen.
+    pub(super) radius_weight: f32,
+    /// How far a vector may be found from its block's centre in the direction of the query, in radii of the block: a
+    /// finite number.
+    pub(super) reach: f32,
+    /// How much worse than what was found first a vector may seem by its projection's code, and is still compared by
+    /// both, in standard deviations; and half as much by both, to be compared exactly.
+    pub(super) slack: f32,
+}
+
+/// A reach that leaves no block out.
+pub(super) const ANY_REACH: f32 = 1e9;
+
+impl Effort {
+    /// Looks at everything.
+    pub(super) const ALL: Self =
+        Self { blocks: u32::MAX, radius_weight: 0.2, reach: ANY_REACH, slack: 8.0 };
+
+    /// So many times the blocks.
+    pub(super) fn times(self, factor: f32) -> Self {
+        Self { blocks: (self.blocks as f32 * factor) as u32, ..self }
+    }
+
+    /// What `k` hits take: they are calibrated for ten.
+    fn for_k(self, k: usize) -> Self {
+        self.times((k as f32 / 10.0).max(1.0).sqrt())
+    }
+}
+
+/// What a search did: for explanations, and to compare efforts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Work {
+    /// Lists whose blocks' centres were compared.
+    pub lists: usize,
+    /// Blocks of up to 32 vectors that were scanned.
+    pub blocks: usize,
+    /// Vectors that were compared by the codes of all components.
+    pub coded: usize,
+    /// Vectors that were compared exactly.
+    pub exact: usize,
+}
+
+/// An index over its bytes, and the rows that it was built from; a view that is cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AnnView<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) rows: FlatIndex<'a>,
+    pub(super) header: Header,
+    pub(super) places: Places,
+    pub(super) isa: Isa,
+}
+
+impl<'a> AnnView<'a> {
+    /// Lays a view over the bytes of an index, and the rows that it was built from.
+    ///
+    /// # Errors
+    ///
+    /// [`AnnError::Version`], [`AnnError::Damaged`] where the bytes are no index or name what is not in them, and
+    /// [`AnnError::OtherRows`] where the rows have another number, dimension or metric. What the codes say is not
+    /// checked, and can't be: whoever keeps the bytes has to see to it that they stay as they are. No bytes make a
+    /// search read outside them or panic.
+    ///
+    /// # Complexity
+    ///
+    /// A look at 8 bytes for each 32 vectors; nothing is copied.
+    pub fn new(bytes: &'a [u8], rows: FlatIndex<'a>) -> Result<Self, AnnError> {
+        let header = Header::decode(bytes)?;
+        if rows.len() != header.len as usize
+            || rows.dim() != header.shape.dim
+            || rows.metric() != header.metric
+        {
+            return Err(AnnError::OtherRows {
+                expected: (header.len as usize, header.shape.dim, header.metric),
+                found: (rows.len(), rows.dim(), rows.metric()),
+            });
+        }
+        let view = Self { bytes, rows, header, places: Places::of(&header), isa: Isa::detect() };
+        view.check()?;
+        Ok(view)
+    }
+
+    fn check(&self) -> Result<(), AnnError> {
+        let lists = self.lists();
+        for list in 0..self.header.lists as usize {
+            let (first, count) = lists.blocks(list);
+            let end = first.checked_add(count);
+            if !(1..=BLOCK_CODES as u32).contains(&count)
+                || end.is_none_or(|end| end > self.header.blocks)
+            {
+                return Err(AnnError::Damaged { what: "a list's blocks are not there" });
+            }
+            if lists.counts(list).iter().any(|&count| usize::from(count) > BLOCK_CODES) {
+                return Err(AnnError::Damaged { what: "a block's vectors are not there" });
+            }
+        }
+        Ok(())
+    }
+
+    /// Computes on `isa` instead of the fastest instruction set, for tests and measurements; the results are the
+    /// same bits.
+    #[must_use]
+    pub fn with_isa(self, isa: Isa) -> Self {
+        Self { isa, rows: self.rows.with_isa(isa), ..self }
+    }
+
+    /// Bytes of the index, all of it.
+    #[must_use]
+    pub const fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn lists(&self) -> Lists<'a> {
+        Lists::new(self.bytes, &self.places)
+    }
+
+    /// The row whose code is in a slot.
+    pub(super) fn ordinal(&self, slot: usize) -> u32 {
+        u32_at(self.bytes, self.places.slots.start + slot * SLOT_BYTES + 4)
+    }
+
+    /// Returns `k` selected rows that are among the most similar to `query`, best first; equal scores sort by ordinal.
+    /// Fewer, if fewer are selected.
+    ///
+    /// `recall` says how many of the best `k` are to be found, as a share of 1 on average: a target that was
+    /// met on a sample of the index's own vectors, and no bound. From 1 on, and where few rows are selected, the
+    /// search is exact.
+    ///
+    /// # Errors
+    ///
+    /// As [`FlatIndex::search`]; and [`QueryError::Ordinal`] where the index's bytes name a row that is not there.
+    pub fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        recall: f32,
+        selection: Selection<'_>,
+    ) -> Result<Vec<Hit>, QueryError> {
+        self.search_counting(query, k, recall, selection, &mut Work::default())
+    }
+
+    /// As [`AnnView::search`], and adds to `work` what was done.
+    ///
+    /// # Errors
+    ///
+    /// As [`AnnView::search`].
+    pub fn search_counting(
+        &self,
+        query: &[f32],
+        k: usize,
+        recall: f32,
+        selection: Selection<'_>,
+        work: &mut Work,
+    ) -> Result<Vec<Hit>, QueryError> {
+        let selected = match selection {
+            Selection::All => u64::from(self.header.len),
+            _ => selection.count(self.header.len),
+        };
+        let at = TARGETS.iter().position(|&target| target >= recall);
+        let few =
+            selected < u64::from(self.header.len) / FEW || selected <= FEW_ROWS.max(4 * k as u64);
+        let (Some(at), false) = (at, few) else {
+            work.exact += selected as usize;
+            return self.rows.search(query, k, selection);
+        };
+        let effort = self.header.efforts[at].for_k(k);
+        let filter = Filter::of(selection, self.header.len, selected);
+        let hits = self.search_with(query, k, effort, &filter, work)?;
+        if hits.len() < k && (hits.len() as u64) < selected {
+            work.exact += selected as usize;
+            return self.rows.search(query, k, selection);
+        }
+        Ok(hits)
+    }
+
+    pub(super) fn search_with(
+        &self,
+        query: &[f32],
+        k: usize,
+        effort: Effort,
+        filter: &Filter<'_>,
+        work: &mut Work,
+    ) -> Result<Vec<Hit>, QueryError> {
+        self.rows.check_query(query)?;
+        if k == 0 || self.header.len == 0 {
+            return Ok(Vec::new());
+        }
+        Search::new(self, query, effort, filter).hits(query, k, work)
+    }
+}
