@@ -156,6 +156,31 @@ fn an_index_is_the_same_whatever_the_threads_and_hits_whatever_the_instruction_s
 }
 
 #[test]
+fn a_build_ends_when_it_is_not_to_go_on() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    let rows = clustered(5000, 20, 10);
+    let builder = AnnBuilder::new(flat(&rows, 20, Metric::Cosine)).unwrap();
+    let asked = AtomicU32::new(0);
+    let whole = builder
+        .build_while(&|| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            true
+        })
+        .unwrap();
+    assert!(whole == Some(builder.build().unwrap()));
+    let times = asked.load(Ordering::Relaxed);
+    assert!(times > 20, "asked {times} times only");
+    for at in [0, 1, times / 2, times - 1] {
+        let left = AtomicU32::new(at);
+        let go_on = || {
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                .is_ok()
+        };
+        assert_eq!(builder.build_while(&go_on).unwrap(), None, "stopped at {at} of {times}");
+    }
+}
+
+#[test]
 fn any_number_of_rows_of_any_dimension_can_be_indexed() {
     for dim in [1, 2, 3, 7, 64, 127, 129, 191, 193] {
         for count in [0, 1, 2, 33, 1001] {

@@ -70,17 +70,31 @@ impl<'a> AnnBuilder<'a> {
     ///
     /// About 60 µs a vector of 384 components, of one core's time; memory for the index and a sample of the rows.
     pub fn build(self) -> Result<Vec<u8>, AnnError> {
+        Ok(self.build_while(&|| true)?.unwrap_or_default())
+    }
+
+    /// As [`AnnBuilder::build`], as long as `go_on` returns true; `None` where it did not, some milliseconds later.
+    ///
+    /// # Errors
+    ///
+    /// As [`AnnBuilder::build`].
+    pub fn build_while(
+        self,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Vec<u8>>, AnnError> {
         let Self { rows, seed } = self;
         if let Some(ordinal) = rows.first_not_finite() {
             return Err(AnnError::RowNotFinite { ordinal });
         }
-        let mut bytes = Build { rows, shape: Shape::of(rows.dim()), random: Random(seed) }.run();
-        let efforts = calibration::efforts(&AnnView::new(&bytes, rows)?, seed);
+        let build = Build { rows, shape: Shape::of(rows.dim()), random: Random(seed), go_on };
+        let Some(mut bytes) = build.run() else { return Ok(None) };
+        let view = AnnView::new(&bytes, rows)?;
+        let Some(efforts) = calibration::efforts(&view, seed, go_on) else { return Ok(None) };
         let mut header = Header::decode(&bytes)?;
         header.efforts = efforts;
         let encoded = header.encode();
         bytes[..encoded.len()].copy_from_slice(&encoded);
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 }
 
@@ -141,62 +155,70 @@ struct Build<'a> {
     rows: FlatIndex<'a>,
     shape: Shape,
     random: Random,
+    go_on: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Build<'_> {
-    fn run(mut self) -> Vec<u8> {
+    /// `None` where it was not to go on.
+    fn run(mut self) -> Option<Vec<u8>> {
         let projection = Projection::train(self.rows, self.shape, &mut self.random);
-        let blocks = self.blocks(&projection);
-        let lists = self.lists(&blocks);
-        let lists: Vec<CodedList> = lists
+        let blocks = self.blocks(&projection)?;
+        let lists = self.lists(&blocks)?;
+        let lists: Option<Vec<CodedList>> = lists
             .par_iter()
             .map(|list| {
+                self.goes_on()?;
                 let members: Vec<&[u32]> =
                     list.iter().map(|&block| &blocks.members[block as usize][..]).collect();
-                CodedList::new(self.rows, &projection, &members)
+                Some(CodedList::new(self.rows, &projection, &members))
             })
             .collect();
-        coding::write(self.rows, &projection, &lists)
+        Some(coding::write(self.rows, &projection, &lists?))
     }
 
-    fn blocks(&mut self, projection: &Projection) -> Blocks {
+    fn goes_on(&self) -> Option<()> {
+        (self.go_on)().then_some(())
+    }
+
+    fn blocks(&mut self, projection: &Projection) -> Option<Blocks> {
         let near = self.shape.near;
         let rows = self.rows;
         let project = |ordinals: &[u32]| {
             let project = |part: &[u32]| projection.project(&projection.centred(rows, part));
             ordinals.par_chunks(CHUNK).flat_map_iter(project).collect::<Vec<f32>>()
         };
-        let parts = self.divide(rows.len(), project);
+        let parts = self.divide(rows.len(), project)?;
         let seeds: Vec<u64> = parts.iter().map(|_| self.random.bits()).collect();
-        let grouped: Vec<Blocks> = parts
+        let grouped: Option<Vec<Blocks>> = parts
             .par_iter()
             .zip(seeds)
             .map(|(part, seed)| {
+                self.goes_on()?;
                 let projected = project(part);
                 let groups = groups_of_32(&projected, near, &mut Random(seed));
                 let vectors = |group: &Vec<u32>| mean_of(&rows_at(&projected, near, group), near);
-                Blocks {
+                Some(Blocks {
                     centres: groups.iter().flat_map(vectors).collect(),
                     members: groups
                         .iter()
                         .map(|group| group.iter().map(|&at| part[at as usize]).collect())
                         .collect(),
-                }
+                })
             })
             .collect();
         let mut blocks = Blocks { members: Vec::new(), centres: Vec::new() };
-        for mut part in grouped {
+        for mut part in grouped? {
             blocks.members.append(&mut part.members);
             blocks.centres.append(&mut part.centres);
         }
-        blocks
+        Some(blocks)
     }
 
     /// Lists of up to 32 blocks that are near each other.
-    fn lists(&mut self, blocks: &Blocks) -> Vec<Vec<u32>> {
+    fn lists(&mut self, blocks: &Blocks) -> Option<Vec<Vec<u32>>> {
         let near = self.shape.near;
         let centres = |members: &[u32]| rows_at(&blocks.centres, near, members);
-        let parts = self.divide(blocks.members.len(), centres);
+        let parts = self.divide(blocks.members.len(), centres)?;
         let seeds: Vec<u64> = parts.iter().map(|_| self.random.bits()).collect();
         let lists = parts.par_iter().zip(seeds).flat_map_iter(|(part, seed)| {
             let groups = groups_of_32(&centres(part), near, &mut Random(seed));
@@ -204,13 +226,18 @@ impl Build<'_> {
                 .into_iter()
                 .map(|group| group.iter().map(|&at| part[at as usize]).collect::<Vec<u32>>())
         });
-        lists.collect()
+        Some(lists.collect())
     }
 
     /// Divides so many members, whose projections `project` gives, into parts that are near each other, none of
     /// them long.
-    fn divide(&mut self, members: usize, project: impl Fn(&[u32]) -> Vec<f32>) -> Vec<Vec<u32>> {
+    fn divide(
+        &mut self,
+        members: usize,
+        project: impl Fn(&[u32]) -> Vec<f32>,
+    ) -> Option<Vec<Vec<u32>>> {
         let near = self.shape.near;
+        let go_on = self.go_on;
         let all: Vec<u32> = (0..members as u32).collect();
         let mut pending = vec![all];
         let mut done = Vec::new();
@@ -222,10 +249,12 @@ impl Build<'_> {
             let count = part.len() / PART_MEMBERS;
             let sample = self.random.sample(SAMPLE_PER_PART * count, part.len());
             let sample: Vec<u32> = sample.into_iter().map(|at| part[at as usize]).collect();
-            let centres = clustering::train(&project(&sample), near, count, &mut self.random);
+            let centres =
+                clustering::train(&project(&sample), near, count, &mut self.random, go_on)?;
             let mut smaller = vec![Vec::new(); count];
             // A few at a time: their projections take as much memory as half of the index.
             for some in part.chunks(64 * CHUNK) {
+                self.goes_on()?;
                 let nearest = clustering::assign(&project(some), near, &centres);
                 for (&member, at) in some.iter().zip(nearest) {
                     smaller[at as usize].push(member);
@@ -240,7 +269,7 @@ impl Build<'_> {
             }
         }
         done.retain(|part| !part.is_empty());
-        done
+        Some(done)
     }
 }
 

@@ -28,10 +28,15 @@ const RESERVE: f32 = 0.4;
 /// A step that finds less more than this leads nowhere.
 const LEAST_GAIN: f32 = 0.0005;
 
-pub(super) fn efforts(view: &AnnView<'_>, seed: u64) -> [Effort; TARGETS.len()] {
+/// `None` where it is not to go on.
+pub(super) fn efforts(
+    view: &AnnView<'_>,
+    seed: u64,
+    go_on: &(dyn Fn() -> bool + Sync),
+) -> Option<[Effort; TARGETS.len()]> {
     let rows = view.rows;
     if rows.len() <= K {
-        return [Effort::ALL; TARGETS.len()];
+        return Some([Effort::ALL; TARGETS.len()]);
     }
     let sample = Sample::draw(view, seed);
     let mut best = [(f64::INFINITY, Effort::ALL); TARGETS.len()];
@@ -39,6 +44,9 @@ pub(super) fn efforts(view: &AnnView<'_>, seed: u64) -> [Effort; TARGETS.len()] 
         for (radius_weight, reach) in RADII {
             let (mut blocks, mut before) = (LEAST_BLOCKS, f32::NEG_INFINITY);
             loop {
+                if !go_on() {
+                    return None;
+                }
                 let effort = Effort { blocks, radius_weight, reach, slack };
                 let (recall, cost) = sample.measure(view, effort);
                 for (target, best) in TARGETS.iter().zip(&mut best) {
@@ -62,7 +70,7 @@ pub(super) fn efforts(view: &AnnView<'_>, seed: u64) -> [Effort; TARGETS.len()] 
             sample.fewer_blocks(view, *target, effort);
         }
     }
-    efforts
+    Some(efforts)
 }
 
 /// What is to be found of the neighbours, so that `target` is met.

@@ -12,13 +12,22 @@ const CHUNK: usize = 256;
 const ROUNDS: usize = 8;
 const BALANCED_ROUNDS: usize = 3;
 
-/// The centroids of `count` lists, one after the other.
-pub(super) fn train(sample: &[f32], dim: usize, count: usize, random: &mut Random) -> Vec<f32> {
+/// The centroids of `count` lists, one after the other; `None` where it is not to go on.
+pub(super) fn train(
+    sample: &[f32],
+    dim: usize,
+    count: usize,
+    random: &mut Random,
+    go_on: &(dyn Fn() -> bool + Sync),
+) -> Option<Vec<f32>> {
     let rows = sample.len() / dim;
     let row = |at: u32| &sample[at as usize * dim..][..dim];
     let mut centroids: Vec<f32> =
         random.sample(count, rows).into_iter().flat_map(|at| row(at).iter().copied()).collect();
     for _ in 0..ROUNDS {
+        if !go_on() {
+            return None;
+        }
         let nearest = assign(sample, dim, &centroids);
         let mut sums = vec![0.0_f64; count * dim];
         let mut sizes = vec![0_u32; count];
@@ -41,7 +50,7 @@ pub(super) fn train(sample: &[f32], dim: usize, count: usize, random: &mut Rando
             centroid.iter_mut().zip(mean).for_each(|(x, mean)| *x = mean);
         }
     }
-    centroids
+    Some(centroids)
 }
 
 /// The nearest centroid of each vector.
@@ -85,7 +94,7 @@ pub(super) fn balanced(
 ) -> Vec<Vec<u32>> {
     let rows = vectors.len() / dim;
     assert!(count * most >= rows, "{count} groups of {most} hold {rows} vectors");
-    let mut centroids = train(vectors, dim, count, random);
+    let mut centroids = train(vectors, dim, count, random, &|| true).expect("it is to go on");
     let mut groups = Vec::new();
     for _ in 0..BALANCED_ROUNDS {
         let halves: Vec<f32> = centroids

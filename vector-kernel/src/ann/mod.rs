@@ -53,7 +53,7 @@ mod search;
 mod view;
 
 pub use build::AnnBuilder;
-pub use view::{AnnView, Work};
+pub use view::{AnnOutline, AnnView, Work};
 
 use crate::Metric;
 

@@ -72,21 +72,82 @@ pub struct AnnView<'a> {
     pub(super) isa: Isa,
 }
 
-impl<'a> AnnView<'a> {
-    /// Lays a view over the bytes of an index, and the rows that it was built from.
+/// What the bytes of an index say of themselves, checked once: with it a view is laid over them at no cost.
+///
+/// ```
+/// # use vector_kernel::ann::{AnnBuilder, AnnOutline};
+/// # use vector_kernel::{FlatIndex, Metric, Rows, Selection};
+/// let rows = [1.0, 0.0, 0.6, 0.8, -1.0, 0.0];
+/// let index = FlatIndex::new(Rows::F32(&rows), 2, Metric::Cosine)?;
+/// let bytes = AnnBuilder::new(index)?.build()?;
+/// let outline = AnnOutline::parse(&bytes)?;
+/// assert_eq!(outline.len(), 3);
+/// let hits = outline.view(&bytes, index)?.search(&[2.0, 0.0], 1, 0.9, Selection::All)?;
+/// assert_eq!(hits[0].ordinal, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct AnnOutline {
+    header: Header,
+    places: Places,
+}
+
+impl AnnOutline {
+    /// Reads it.
     ///
     /// # Errors
     ///
-    /// [`AnnError::Version`], [`AnnError::Damaged`] where the bytes are no index or name what is not in them, and
-    /// [`AnnError::OtherRows`] where the rows have another number, dimension or metric. What the codes say is not
-    /// checked, and can't be: whoever keeps the bytes has to see to it that they stay as they are. No bytes make a
-    /// search read outside them or panic.
+    /// [`AnnError::Version`], and [`AnnError::Damaged`] where the bytes are no index or name what is not in them.
+    /// What the codes say is not checked, and can't be: whoever keeps the bytes has to see to it that they stay as
+    /// they are.
     ///
     /// # Complexity
     ///
-    /// A look at 8 bytes for each 32 vectors; nothing is copied.
-    pub fn new(bytes: &'a [u8], rows: FlatIndex<'a>) -> Result<Self, AnnError> {
+    /// A look at a byte for each 32 vectors; nothing is copied.
+    pub fn parse(bytes: &[u8]) -> Result<Self, AnnError> {
         let header = Header::decode(bytes)?;
+        let places = Places::of(&header);
+        let lists = Lists::new(bytes, &places);
+        for list in 0..header.lists as usize {
+            let (first, count) = lists.blocks(list);
+            let end = first.checked_add(count);
+            if !(1..=BLOCK_CODES as u32).contains(&count)
+                || end.is_none_or(|end| end > header.blocks)
+            {
+                return Err(AnnError::Damaged { what: "a list's blocks are not there" });
+            }
+            if lists.counts(list).iter().any(|&count| usize::from(count) > BLOCK_CODES) {
+                return Err(AnnError::Damaged { what: "a block's vectors are not there" });
+            }
+        }
+        Ok(Self { header, places })
+    }
+
+    /// How many vectors are indexed.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.header.len as usize
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.header.len == 0
+    }
+
+    /// Lays a view over the bytes that it was read from, and the rows that they were built from.
+    ///
+    /// Given other bytes, of the same length, a search may panic; it never reads outside them.
+    ///
+    /// # Errors
+    ///
+    /// [`AnnError::Damaged`] where the bytes have another length, and [`AnnError::OtherRows`] where the rows have
+    /// another number, dimension or metric.
+    pub fn view<'a>(&self, bytes: &'a [u8], rows: FlatIndex<'a>) -> Result<AnnView<'a>, AnnError> {
+        let Self { header, places } = self;
+        if bytes.len() != places.end {
+            return Err(AnnError::Damaged { what: "the length is not what the header says" });
+        }
         if rows.len() != header.len as usize
             || rows.dim() != header.shape.dim
             || rows.metric() != header.metric
@@ -96,26 +157,25 @@ impl<'a> AnnView<'a> {
                 found: (rows.len(), rows.dim(), rows.metric()),
             });
         }
-        let view = Self { bytes, rows, header, places: Places::of(&header), isa: Isa::detect() };
-        view.check()?;
-        Ok(view)
+        Ok(AnnView { bytes, rows, header: *header, places: places.clone(), isa: Isa::detect() })
     }
+}
 
-    fn check(&self) -> Result<(), AnnError> {
-        let lists = self.lists();
-        for list in 0..self.header.lists as usize {
-            let (first, count) = lists.blocks(list);
-            let end = first.checked_add(count);
-            if !(1..=BLOCK_CODES as u32).contains(&count)
-                || end.is_none_or(|end| end > self.header.blocks)
-            {
-                return Err(AnnError::Damaged { what: "a list's blocks are not there" });
-            }
-            if lists.counts(list).iter().any(|&count| usize::from(count) > BLOCK_CODES) {
-                return Err(AnnError::Damaged { what: "a block's vectors are not there" });
-            }
-        }
-        Ok(())
+impl<'a> AnnView<'a> {
+    /// Lays a view over the bytes of an index, and the rows that it was built from.
+    ///
+    /// No bytes make a search read outside them or panic. Where the same bytes are searched again and again,
+    /// [`AnnOutline`] saves reading what they say of themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`AnnOutline::parse`] and [`AnnOutline::view`].
+    ///
+    /// # Complexity
+    ///
+    /// As [`AnnOutline::parse`].
+    pub fn new(bytes: &'a [u8], rows: FlatIndex<'a>) -> Result<Self, AnnError> {
+        AnnOutline::parse(bytes)?.view(bytes, rows)
     }
 
     /// Computes on `isa` instead of the fastest instruction set, for tests and measurements; the results are the
