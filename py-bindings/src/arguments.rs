@@ -99,6 +99,7 @@ pub(crate) mod name {
         min_confidence "min_confidence",
         namespace "name",
         operator "operator",
+        recall "recall",
         retention "retention",
         source "source",
         source_id "source_id",

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
-use storage_core::{GraphStore, Metric, PathQuery, Snapshot, TextQuery, WordOperator};
+use storage_core::{GraphStore, Metric, PathQuery, Snapshot, TextQuery, VectorQuery, WordOperator};
 
 use crate::arguments::{
     Arg, Count, Number, Text, Time, direction, name, one_of, text_or_texts, texts, types,
@@ -468,7 +468,7 @@ impl Reader {
         self.read(py, |snapshot| snapshot.search_words(&query)).map(into_hits)
     }
 
-    /// Return the concepts whose vectors are nearest to a query's, exactly, best first.
+    /// Return the concepts whose vectors are nearest to a query's, best first.
     ///
     /// Scores are larger for nearer: cosine in [-1, 1], dot product, or negated Euclidean distance.
     ///
@@ -476,41 +476,54 @@ impl Reader {
     ///     query: A vector of the store's dimension.
     ///     k: At most this many.
     ///     filter: A `Filter`, or a dict of its arguments.
-    #[pyo3(signature = (query, k=Count::of(10), *, filter=None))]
-    #[pyo3(text_signature = "($self, query, k=10, *, filter=None)")]
+    ///     recall: How many of the nearest are to be found, as a share, on average: 1.0 for an exact
+    ///         search; less, to search by the indexes that the background builds.
+    #[pyo3(signature = (query, k=Count::of(10), *, filter=None, recall=Arg::of(Number(1.0))))]
+    #[pyo3(text_signature = "($self, query, k=10, *, filter=None, recall=1.0)")]
     fn search_vector(
         &self,
         py: Python<'_>,
         query: &Bound<'_, PyAny>,
         k: Count<'_, '_>,
         filter: Option<FilterArgument>,
+        recall: Arg<Number, name::recall>,
     ) -> PyResult<Vec<Hit>> {
-        let query = vector(query, Owner::Query)?;
-        let k = k.get(py, "k")?;
-        let filter = filter.map(|filter| filter.0).unwrap_or_default();
-        self.read(py, |snapshot| snapshot.search_vector(&query, k, &filter)).map(into_hits)
+        let vector = vector(query, Owner::Query)?;
+        let query = VectorQuery {
+            vectors: &vector,
+            k: k.get(py, "k")?,
+            recall: recall.0,
+            filter: filter.map(|filter| filter.0).unwrap_or_default(),
+        };
+        let found = self.read(py, |snapshot| snapshot.search_near(&query))?;
+        Ok(into_hits(found.into_iter().next().unwrap_or_default()))
     }
 
     /// Return what `search_vector` would for each row of a matrix (n, dim), in one go.
-    #[pyo3(signature = (queries, k=Count::of(10), *, filter=None))]
-    #[pyo3(text_signature = "($self, queries, k=10, *, filter=None)")]
+    #[pyo3(signature = (queries, k=Count::of(10), *, filter=None, recall=Arg::of(Number(1.0))))]
+    #[pyo3(text_signature = "($self, queries, k=10, *, filter=None, recall=1.0)")]
     fn search_vectors(
         &self,
         py: Python<'_>,
         queries: &Bound<'_, PyAny>,
         k: Count<'_, '_>,
         filter: Option<FilterArgument>,
+        recall: Arg<Number, name::recall>,
     ) -> PyResult<Vec<Vec<Hit>>> {
-        let (queries, rows) = matrix(queries, self.dim, "queries")?;
-        let k = k.get(py, "k")?;
-        let filter = filter.map(|filter| filter.0).unwrap_or_default();
+        let (vectors, rows) = matrix(queries, self.dim, "queries")?;
+        let query = VectorQuery {
+            vectors: &vectors,
+            k: k.get(py, "k")?,
+            recall: recall.0,
+            filter: filter.map(|filter| filter.0).unwrap_or_default(),
+        };
         let found = self.read(py, |snapshot| {
             if rows == 0 {
                 return Ok(Vec::new());
             }
-            snapshot.search_vectors(&queries, k, &filter)
+            snapshot.search_near(&query)
         });
-        let found = found.map_err(|error| self.name_query(py, error, &queries))?;
+        let found = found.map_err(|error| self.name_query(py, error, &vectors))?;
         Ok(found.into_iter().map(into_hits).collect())
     }
 

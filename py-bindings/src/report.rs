@@ -29,6 +29,9 @@ pub(crate) fn stats_dict<'py>(py: Python<'py>, stats: &StoreStats) -> PyResult<B
         ("oldest_epoch", stats.oldest_epoch),
         ("history_files", stats.history_files),
         ("history_bytes", stats.history_bytes),
+        ("indexed_vectors", stats.indexed_vectors),
+        ("unindexed_vectors", stats.unindexed_vectors),
+        ("vector_index_bytes", stats.vector_index_bytes),
     ] {
         dict.set_item(name, value)?;
     }

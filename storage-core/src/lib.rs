@@ -40,7 +40,7 @@ pub use interrupt::interruptible;
 pub use options::{ConfigRequest, Durability, OpenOptions, Retention, StoreConfig, VectorStorage};
 pub use state::{
     ConceptHit, Condition, Filter, FoundPath, FoundPaths, HybridHit, Leg, PathQuery, PathStep,
-    TextQuery, WordOperator,
+    TextQuery, VectorQuery, WordOperator,
 };
 pub use store::{
     AsOf, ExportReport, GraphStore, ImportReport, Loss, RepairReport, Snapshot, StoreStats, Tally,

@@ -156,6 +156,24 @@ fn an_index_is_the_same_whatever_the_threads_and_hits_whatever_the_instruction_s
 }
 
 #[test]
+fn a_batch_is_its_queries_searched_alone() {
+    let dim = 24;
+    let rows = clustered(3000, dim, 11);
+    let index = flat(&rows, dim, Metric::Cosine);
+    let bytes = AnnBuilder::new(index).unwrap().threads(1).build().unwrap();
+    let view = AnnView::new(&bytes, index).unwrap();
+    let queries = &rows[..50 * dim];
+    let batch = view.search_batch(queries, 7, 0.9, Selection::All).unwrap();
+    let alone = queries
+        .chunks_exact(dim)
+        .map(|query| view.search(query, 7, 0.9, Selection::All).unwrap());
+    assert!(batch.into_iter().eq(alone));
+    assert!(view.search_batch(&[], 7, 0.9, Selection::All).unwrap().is_empty());
+    let refused = view.search_batch(&rows[..dim + 1], 7, 0.9, Selection::All);
+    assert!(matches!(refused, Err(QueryError::Dimension { .. })));
+}
+
+#[test]
 fn a_build_ends_when_it_is_not_to_go_on() {
     use std::sync::atomic::{AtomicU32, Ordering};
     let rows = clustered(5000, 20, 10);

@@ -137,6 +137,9 @@ class _Stats(TypedDict):
     oldest_epoch: int
     history_files: int
     history_bytes: int
+    indexed_vectors: int
+    unindexed_vectors: int
+    vector_index_bytes: int
     last_commit: float
     set_aside: list[str]
     maintenance_error: str | None
@@ -838,9 +841,14 @@ class Reader:
             filter: A `Filter`, or a dict of its arguments.
         """
     def search_vector(
-        self, query: ArrayLike, k: int = 10, *, filter: _FilterLike | None = None
+        self,
+        query: ArrayLike,
+        k: int = 10,
+        *,
+        filter: _FilterLike | None = None,
+        recall: float = 1.0,
     ) -> list[Hit]:
-        """Return the concepts whose vectors are nearest to a query's, exactly, best first.
+        """Return the concepts whose vectors are nearest to a query's, best first.
 
         Scores are larger for nearer: cosine in [-1, 1], dot product, or negated Euclidean distance.
 
@@ -848,9 +856,16 @@ class Reader:
             query: A vector of the store's dimension.
             k: At most this many.
             filter: A `Filter`, or a dict of its arguments.
+            recall: How many of the nearest are to be found, as a share, on average: 1.0 for an exact
+                search; less, to search by the indexes that the background builds.
         """
     def search_vectors(
-        self, queries: ArrayLike, k: int = 10, *, filter: _FilterLike | None = None
+        self,
+        queries: ArrayLike,
+        k: int = 10,
+        *,
+        filter: _FilterLike | None = None,
+        recall: float = 1.0,
     ) -> list[list[Hit]]:
         """Return what `search_vector` would for each row of a matrix (n, dim), in one go."""
     def search_hybrid(
@@ -1406,6 +1421,12 @@ class GraphStore(Reader):
         """Write the log's tail to a segment; happens by itself in the background, too."""
     def compact(self) -> None:
         """Delete what has expired, and rewrite all segments as one, without what is dead."""
+    def index_vectors(self) -> int:
+        """Build the indexes for approximate search that are missing; return how many were built.
+
+        Happens by itself in the background, too, for segments of 4,096 vectors and more. It takes
+        about 80 microseconds a vector of 384 components, on half of the cores; Ctrl-C stops it.
+        """
     def verify(self) -> VerifyReport:
         """Read every file whole, compare all checksums, and report what is damaged."""
     def backup(self, path: str | os.PathLike[str]) -> int:

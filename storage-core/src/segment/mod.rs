@@ -4,6 +4,7 @@
 //! a small one on the heap, a flush or compaction writes a large one to a file. Invariant: no byte of
 //! a file is used before its checksum was compared.
 
+mod ann;
 mod build;
 mod check;
 mod format;
@@ -17,16 +18,18 @@ mod writer;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use graph_index::{GraphView, Side};
 use half::f16;
 use roaring::RoaringBitmap;
 use text_index::TextView;
-use vector_kernel::{FlatIndex, QueryError, Rows};
+use vector_kernel::ann::MAX_ANN_DIM;
+use vector_kernel::{FlatIndex, Metric, QueryError, Rows};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
+pub(crate) use ann::{AnnFile, path_of as ann_path_of};
 pub(crate) use build::{NewEdge, NewPart, NewRow, build_on_heap};
 pub(crate) use check::Limits;
 pub(crate) use format::{Counts, Identity};
@@ -44,6 +47,9 @@ use format::{BLOCK_BYTES, Blocks, Kind, Outline, Section};
 pub(crate) use format::{read_u32, read_u64};
 use scopes::{Expiries, NamespaceIndex};
 
+/// Fewer vectors are scanned in the time of a search by an index.
+const LEAST_INDEXED: u32 = 4096;
+
 /// One immutable part of a store.
 pub(crate) struct Segment {
     path: PathBuf,
@@ -54,6 +60,7 @@ pub(crate) struct Segment {
     /// `None` for a part on the heap, whose bytes never left memory.
     verification: Option<Verification>,
     dim: usize,
+    metric: Metric,
     storage: VectorStorage,
     analyzer: &'static str,
     /// Indexes whose bytes are damaged, made anew.
@@ -65,6 +72,8 @@ pub(crate) struct Segment {
     /// Made at their first use.
     expiries: OnceLock<Expiries>,
     namespaces: OnceLock<NamespaceIndex>,
+    /// The index for approximate search, once there is one.
+    ann: RwLock<Option<Arc<AnnFile>>>,
 }
 
 /// Which blocks of a file were compared with their checksums.
@@ -128,6 +137,7 @@ impl Segment {
             sections: outline.sections,
             verification: None,
             dim: config.vector_dimension,
+            metric: config.metric,
             storage: config.vector_storage,
             analyzer: analyzer_name(config),
             remade: Default::default(),
@@ -135,6 +145,7 @@ impl Segment {
             mending_tried: AtomicBool::new(false),
             expiries: OnceLock::new(),
             namespaces: OnceLock::new(),
+            ann: RwLock::default(),
         };
         segment.check_lengths()?;
         Ok(segment)
@@ -518,7 +529,7 @@ impl Segment {
     }
 
     /// All vectors, to be searched.
-    pub(crate) fn flat_index(&self, metric: vector_kernel::Metric) -> Result<FlatIndex<'_>> {
+    pub(crate) fn flat_index(&self, metric: Metric) -> Result<FlatIndex<'_>> {
         let norms = self.inverse_norms()?;
         let rows = match self.storage {
             VectorStorage::F32 => Rows::F32(self.column::<f32>(Kind::Vectors)?),
@@ -527,6 +538,32 @@ impl Segment {
         FlatIndex::new(rows, self.dim, metric)
             .and_then(|index| index.with_inverse_norms(norms))
             .map_err(|e| self.corrupt(Kind::Vectors, "searchable vectors", e.to_string()))
+    }
+
+    /// Whether its vectors are worth an index for approximate search, and it has no sound one.
+    pub(crate) fn wants_ann(&self) -> bool {
+        let metric_has_one = self.metric != Metric::Euclidean && self.dim <= MAX_ANN_DIM;
+        self.is_file()
+            && metric_has_one
+            && self.vectors() >= LEAST_INDEXED
+            && self.ann().is_none_or(|ann| ann.is_broken())
+    }
+
+    /// The index for approximate search, as far as this handle knows of one.
+    pub(crate) fn ann(&self) -> Option<Arc<AnnFile>> {
+        self.ann.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the index that is there now, if any is.
+    pub(crate) fn look_for_ann(&self, fs: &dyn FileSystem) -> Result<()> {
+        let found = AnnFile::open(fs, &self.path, self.identity.store, self.identity.id)?;
+        // In the place of a damaged one comes only what is sound.
+        let known_broken = self.ann().is_some_and(|ann| ann.is_broken());
+        if let Some(found) = found.filter(|found| !known_broken || found.is_sound()) {
+            let mut ann = self.ann.write().unwrap_or_else(PoisonError::into_inner);
+            *ann = Some(Arc::new(found));
+        }
+        Ok(())
     }
 
     // ---- words and edges -----------------------------------------------------------------------

@@ -35,9 +35,12 @@ impl Segment {
         }
     }
 
-    /// The sections whose bytes are damaged, and which are made anew in memory, by name.
+    /// The sections whose bytes are damaged, and which are made anew in memory, by name; and the index for
+    /// approximate search where it is damaged, in the place of which vectors are scanned.
     pub(crate) fn set_aside(&self) -> impl Iterator<Item = &'static str> {
-        Kind::ALL.into_iter().filter(|&kind| self.remade(kind).is_some()).map(Kind::name)
+        let remade = Kind::ALL.into_iter().filter(|&kind| self.remade(kind).is_some());
+        let ann = self.ann().filter(|ann| ann.is_broken()).map(|_| "vector index");
+        remade.map(Kind::name).chain(ann)
     }
 
     /// Whether an index is damaged, as far as it was read.

@@ -59,6 +59,29 @@ impl<'a> TextQuery<'a> {
     }
 }
 
+/// A search by vector.
+#[derive(Debug, Clone)]
+pub struct VectorQuery<'a> {
+    /// One query, or several that follow one another.
+    pub vectors: &'a [f32],
+    /// At most this many hits for each.
+    pub k: usize,
+    /// How many of the best are to be found, as a share, on average: a number above 0. From 1 on the search is exact,
+    /// whatever indexes there are; below, segments that have an index are searched by it, and a target of 0.95, say,
+    /// is one that was met on a sample of the segment's own vectors.
+    pub recall: f32,
+    /// Which concepts are searched.
+    pub filter: Filter,
+}
+
+impl<'a> VectorQuery<'a> {
+    /// The `k` nearest concepts, exactly.
+    #[must_use]
+    pub fn new(vectors: &'a [f32], k: usize) -> Self {
+        Self { vectors, k, recall: 1.0, filter: Filter::default() }
+    }
+}
+
 /// A concept that a search found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConceptHit {
@@ -188,23 +211,15 @@ impl State {
         Ok(best(found, query.limit))
     }
 
-    pub(crate) fn search_vector(
-        &self,
-        query: &[f32],
-        k: usize,
-        filter: &Filter,
-    ) -> Result<Vec<NumberHit>> {
-        Ok(self.search_vectors(query, k, filter)?.pop().unwrap_or_default())
-    }
-
-    /// One list of hits for each of the queries, which follow one another.
-    pub(crate) fn search_vectors(
-        &self,
-        queries: &[f32],
-        k: usize,
-        filter: &Filter,
-    ) -> Result<Vec<Vec<NumberHit>>> {
+    /// One list of hits for each of the queries.
+    pub(crate) fn search_vectors(&self, query: &VectorQuery<'_>) -> Result<Vec<Vec<NumberHit>>> {
+        let VectorQuery { vectors: queries, k, recall, ref filter } = *query;
         filter.validate()?;
+        if recall.is_nan() || recall <= 0.0 {
+            let expected = "a share above 0, and 1 for an exact search".to_owned();
+            let found = recall.to_string();
+            return Err(Error::InvalidArgument { name: "recall", expected, found });
+        }
         let dim = self.config.vector_dimension;
         if !queries.len().is_multiple_of(dim) || queries.is_empty() {
             validate_vector("", queries, dim)?;
@@ -236,14 +251,18 @@ impl State {
                 }
                 None => Selection::Except(&part.dead_vectors),
             };
+            let ann = if recall < 1.0 { part.segment.ann() } else { None };
+            let approximate = ann.as_ref().and_then(|ann| ann.view(index));
             let numbers = part.segment.numbers()?;
             let mut place = 0;
             for queries in queries.chunks(dim * chunk) {
                 interrupt::check()?;
-                let hits = if queries.len() == dim {
-                    index.search(queries, k, selection).map(|hits| vec![hits])
-                } else {
-                    index.search_batch(queries, k, selection)
+                let hits = match &approximate {
+                    Some(view) => view.search_batch(queries, k, recall, selection),
+                    None if queries.len() == dim => {
+                        index.search(queries, k, selection).map(|hits| vec![hits])
+                    }
+                    None => index.search_batch(queries, k, selection),
                 };
                 for hits in hits.map_err(|source| part.segment.vector_error("", source))? {
                     for hit in hits {
@@ -276,7 +295,9 @@ impl State {
             }
         }
         if let Some(vector) = vector {
-            for (rank, hit) in (1..).zip(self.search_vector(vector, depth, filter)?) {
+            let query = VectorQuery { filter: filter.clone(), ..VectorQuery::new(vector, depth) };
+            let hits = self.search_vectors(&query)?.pop().unwrap_or_default();
+            for (rank, hit) in (1..).zip(hits) {
                 fused.entry(hit.number).or_default().1 = Some(Leg { rank, score: hit.score });
             }
         }

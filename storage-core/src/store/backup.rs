@@ -11,6 +11,7 @@ use super::cleaning::parse_segment_name;
 use super::disk::{Disk, create_directory, header, segment_path, sync_own_name};
 use crate::fs::{Access, File, FileSystem};
 use crate::manifest::Manifest;
+use crate::segment::{AnnFile, ann_path_of};
 use crate::state::Part;
 use crate::tombstones::Tombstones;
 use crate::wal::{Log, list_logs, log_dir, log_path};
@@ -85,7 +86,13 @@ fn copy_store(disk: &Disk, manifest: &Manifest, target: &Path) -> Result<()> {
     // Else power loss could keep the manifest's name and not theirs.
     fs.sync_dir(target).map_err(|e| Error::io("sync", target, e))?;
     for entry in &manifest.segments {
-        copy(fs, &segment_path(&disk.dir, entry.id), &segment_path(target, entry.id))?;
+        let (from, to) = (segment_path(&disk.dir, entry.id), segment_path(target, entry.id));
+        copy(fs, &from, &to)?;
+        let store = manifest.store_uuid(&disk.dir)?;
+        // One that is damaged is made anew where it is wanted.
+        if AnnFile::open(fs, &from, store, entry.id)?.is_some_and(|ann| ann.verify().is_empty()) {
+            copy(fs, &ann_path_of(&from), &ann_path_of(&to))?;
+        }
         if let Some(lsn) = entry.tombstones {
             let from = tombstones::path(&disk.dir, entry.id, lsn);
             copy(fs, &from, &tombstones::path(target, entry.id, lsn))?;

@@ -44,6 +44,9 @@ impl Disk {
                     keeps_segment(id) || (previous.is_some() && id >= newest.next_segment)
                 }
                 Some(SegmentName::Tombstones(id, lsn)) => keeps_tombstones(id, lsn),
+                Some(SegmentName::Ann(id)) => keeps_segment(id),
+                // Written under the lease, which the caller holds: so no one writes it any more.
+                Some(SegmentName::UnfinishedAnn) => false,
                 Some(SegmentName::History(id)) => {
                     keeps_history(id) || (previous.is_some() && id >= newest.next_segment)
                 }
@@ -98,6 +101,8 @@ pub(super) enum SegmentName {
     Segment(u64),
     Tombstones(u64, u64),
     History(u64),
+    Ann(u64),
+    UnfinishedAnn,
 }
 
 pub(super) fn parse_segment_name(name: &str) -> Option<SegmentName> {
@@ -106,6 +111,12 @@ pub(super) fn parse_segment_name(name: &str) -> Option<SegmentName> {
     }
     if let Some(id) = name.strip_suffix(".his") {
         return id.parse().ok().map(SegmentName::History);
+    }
+    if let Some(id) = name.strip_suffix(".ann") {
+        return id.parse().ok().map(SegmentName::Ann);
+    }
+    if let Some(id) = name.strip_suffix(".ann.tmp") {
+        return id.parse().ok().map(|_: u64| SegmentName::UnfinishedAnn);
     }
     let (id, lsn) = name.strip_suffix(".del")?.split_once('.')?;
     Some(SegmentName::Tombstones(id.parse().ok()?, lsn.parse().ok()?))

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 
+use super::indexing::BUILD_LOCK;
 use super::locks::Locks;
 use crate::control::Control;
 use crate::fs::{Access, FileSystem};
@@ -428,8 +429,17 @@ impl Disk {
         }
         let path = segment_path(&self.dir, id);
         let segment = Arc::new(Segment::open(&*self.fs, &path, store, config)?);
+        self.look_for_ann(&segment);
         self.remember(&segment);
         Ok(segment)
+    }
+
+    /// Takes a segment's index for approximate search, if there is one: without it, vectors are scanned.
+    pub(super) fn look_for_ann(&self, segment: &Segment) {
+        if segment.wants_ann() {
+            // What can't be opened now, the next look finds.
+            segment.look_for_ann(&*self.fs).ok();
+        }
     }
 
     /// Keeps a segment findable while it is in use.
@@ -527,7 +537,7 @@ fn interrupted_creation(fs: &dyn FileSystem, dir: &Path) -> Result<Vec<PathBuf>>
 /// A directory without a manifest may hold an interrupted creation, and nothing else.
 fn check_unused(dir: &Path, names: &[String]) -> Result<()> {
     let ours = |name: &str| {
-        matches!(name, "LOCK" | "LEASE" | "CONTROL" | "wal" | "seg" | UNFINISHED)
+        matches!(name, "LOCK" | "LEASE" | "CONTROL" | BUILD_LOCK | "wal" | "seg" | UNFINISHED)
             || name
                 .strip_prefix("manifest-")
                 .is_some_and(|rest| rest.strip_suffix(".tmp").is_some())

@@ -23,6 +23,10 @@ const LONGEST_RETRY_PAUSE: Duration = Duration::from_mins(1);
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 /// How long no one has to commit before waste is looked for.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long after a flush or compaction missing indexes are built: what is merged again soon needs none.
+const INDEX_PAUSE: Duration = Duration::from_secs(1);
+/// How long until it is looked again whether another process has built them.
+const INDEX_RETRY_PAUSE: Duration = Duration::from_secs(10);
 /// How long commits wait for room before they go on all the same.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -56,10 +60,14 @@ struct Wanted {
     sync_due: Option<Instant>,
     /// When to delete what has expired by then.
     sweep_due: Option<Instant>,
+    /// When to look for segments without an index, to build it.
+    index_at: Option<Instant>,
     /// What expired by this time was swept, seconds since the Unix epoch; `None`: nothing yet.
     swept: Option<f64>,
     /// Why the last flush or compaction failed; cleared by one that succeeds.
     last_error: Option<String>,
+    /// The same of building indexes, which holds no commit up.
+    index_error: Option<String>,
 }
 
 impl Wanted {
@@ -96,15 +104,17 @@ impl Maintenance {
         {
             let mut wanted = maintenance.signals.lock();
             wanted.running = true;
-            // Another process may have left waste behind.
+            // Another process may have left waste behind, or died as it built an index.
             wanted.idle_at = Some(Instant::now() + IDLE);
+            wanted.index_at = Some(Instant::now() + INDEX_PAUSE);
         }
-        let tasks: [(&str, Task); 2] = [("sutra-sync", syncs), ("sutra-maintenance", maintains)];
+        let tasks: [(&str, Task); 3] =
+            [("sutra-sync", syncs), ("sutra-maintenance", maintains), ("sutra-index", indexes)];
         for (name, task) in tasks {
             let signals = Arc::clone(&maintenance.signals);
             let weak = Arc::downgrade(shared);
             let Ok(thread) = sync::spawn(name, move || run(&signals, &weak, task)) else {
-                // Without both threads the commits do their work themselves.
+                // Without all threads the commits do their work themselves.
                 maintenance.signals.lock().running = false;
                 return;
             };
@@ -233,7 +243,8 @@ impl Maintenance {
     }
 
     pub(super) fn last_error(&self) -> Option<String> {
-        self.signals.lock().last_error.clone()
+        let wanted = self.signals.lock();
+        wanted.last_error.clone().or_else(|| wanted.index_error.clone())
     }
 }
 
@@ -268,6 +279,16 @@ fn maintains(wanted: &mut Wanted, now: Instant) -> Due {
     }
     let retry_at = wanted.retry_at.filter(|_| wanted.flush);
     Due::At(retry_at.into_iter().chain(wanted.idle_at).chain(wanted.sweep_due).min())
+}
+
+fn indexes(wanted: &mut Wanted, now: Instant) -> Due {
+    match wanted.index_at {
+        Some(due) if due <= now => {
+            wanted.index_at = None;
+            Due::Now(Shared::background_index)
+        }
+        due => Due::At(due),
+    }
 }
 
 fn run(signals: &Signals, shared: &Weak<Shared>, task: Task) {
@@ -337,8 +358,24 @@ impl Shared {
             wanted.retry_at = Some(Instant::now() + pause.min(LONGEST_RETRY_PAUSE));
         }
         wanted.last_error = outcome.err().map(|error| error.to_string());
+        wanted.index_at = Some(Instant::now() + INDEX_PAUSE);
         drop(wanted);
         self.maintenance.signals.changed.notify_all();
+    }
+
+    /// Builds the indexes that are missing.
+    fn background_index(&self) {
+        let outcome = self.index_missing();
+        let mut wanted = self.maintenance.signals.lock();
+        let again = match outcome {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(INDEX_RETRY_PAUSE),
+            Err(_) => Some(LONGEST_RETRY_PAUSE),
+        };
+        wanted.index_error = outcome.err().map(|error| error.to_string());
+        if let (None, Some(pause)) = (wanted.index_at, again) {
+            wanted.index_at = Some(Instant::now() + pause);
+        }
     }
 
     /// Gives back what deletions left, once no one commits.

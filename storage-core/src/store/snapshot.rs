@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::concept::{check_time, validate_id};
 use crate::operation::EdgeKey;
-use crate::state::{ConceptHit, Filter, FoundPaths, HybridHit, PathQuery, State, TextQuery};
+use crate::state::{
+    ConceptHit, Filter, FoundPaths, HybridHit, PathQuery, State, TextQuery, VectorQuery,
+};
 use crate::{Association, Concept, Direction, Error, Result};
 
 /// One state of a store: it never changes, whatever is committed after it was taken.
@@ -302,7 +304,17 @@ impl Snapshot {
         k: usize,
         filter: &Filter,
     ) -> Result<Vec<ConceptHit>> {
-        self.state.named(&self.state.search_vector(query, k, filter)?)
+        let query = VectorQuery { filter: filter.clone(), ..VectorQuery::new(query, k) };
+        Ok(self.search_near(&query)?.pop().unwrap_or_default())
+    }
+
+    /// The nearest concepts of each of one or several queries, best first, exactly or with a recall that is aimed for.
+    ///
+    /// # Errors
+    /// As [`Snapshot::search_vector`]; [`Error::InvalidArgument`] for a recall that is not above 0.
+    pub fn search_near(&self, query: &VectorQuery<'_>) -> Result<Vec<Vec<ConceptHit>>> {
+        let found = self.state.search_vectors(query)?;
+        found.iter().map(|hits| self.state.named(hits)).collect()
     }
 
     /// One search for each of several queries, which follow one another in a slice.
@@ -315,8 +327,7 @@ impl Snapshot {
         k: usize,
         filter: &Filter,
     ) -> Result<Vec<Vec<ConceptHit>>> {
-        let found = self.state.search_vectors(queries, k, filter)?;
-        found.iter().map(|hits| self.state.named(hits)).collect()
+        self.search_near(&VectorQuery { filter: filter.clone(), ..VectorQuery::new(queries, k) })
     }
 
     /// Words and vectors together, fused by reciprocal rank; either may be left out.

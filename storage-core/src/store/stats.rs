@@ -45,8 +45,14 @@ pub struct StoreStats {
     pub history_files: u64,
     /// Bytes of these.
     pub history_bytes: u64,
-    /// Indexes whose bytes are damaged, as file and name: reads use what was made anew in memory, and the
-    /// next compaction writes it.
+    /// Vectors that are found by an index for approximate search, dead ones in its segments included.
+    pub indexed_vectors: u64,
+    /// Vectors that are scanned, whatever the recall asked for.
+    pub unindexed_vectors: u64,
+    /// Bytes of the indexes' files.
+    pub vector_index_bytes: u64,
+    /// Indexes whose bytes are damaged, as file and name: reads use what was made anew in memory, or scan, and the
+    /// next compaction or build writes it.
     pub set_aside: Vec<String>,
     /// Why the last flush or compaction failed, if it did.
     pub maintenance_error: Option<String>,
@@ -129,6 +135,13 @@ impl Shared {
             let file = part.segment.path().file_name().unwrap_or_default().display().to_string();
             let aside = part.segment.set_aside().map(|name| format!("{file}: {name}"));
             stats.set_aside.extend(aside);
+            match part.segment.ann().filter(|ann| !ann.is_broken()) {
+                Some(ann) => {
+                    stats.indexed_vectors += u64::from(part.segment.vectors());
+                    stats.vector_index_bytes += ann.byte_len() as u64;
+                }
+                None => stats.unindexed_vectors += u64::from(part.segment.vectors()),
+            }
             if part.segment.is_file() {
                 stats.segments += 1;
                 stats.segment_bytes += bytes;
@@ -154,6 +167,12 @@ impl Shared {
         for part in segments {
             report.files += 1;
             report.bytes += part.segment.byte_len() as u64;
+            let ann = disk.ann_of(&part.segment)?;
+            if let Some(ann) = ann {
+                report.files += 1;
+                report.bytes += ann.byte_len() as u64;
+                ann.verify().into_iter().for_each(|error| report.note(error));
+            }
             let mut damage = part.segment.verify_all().peekable();
             if damage.peek().is_some() {
                 damage.for_each(|error| report.note(error));

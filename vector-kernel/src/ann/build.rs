@@ -11,7 +11,7 @@ use super::random::Random;
 use super::rotation::{self, Shape, transposed};
 use super::{AnnError, AnnView, MAX_ANN_DIM, calibration, clustering};
 use crate::kernels::codes::BLOCK_CODES;
-use crate::{FlatIndex, Metric};
+use crate::{FlatIndex, Metric, threads};
 
 /// Members of a part, about, whose groups are found together.
 const PART_MEMBERS: usize = 1024;
@@ -31,6 +31,7 @@ const CHUNK: usize = 512;
 pub struct AnnBuilder<'a> {
     rows: FlatIndex<'a>,
     seed: u64,
+    threads: Option<usize>,
 }
 
 impl<'a> AnnBuilder<'a> {
@@ -51,7 +52,7 @@ impl<'a> AnnBuilder<'a> {
         if rows.dim() > MAX_ANN_DIM {
             return unsupported("so many components");
         }
-        Ok(Self { rows, seed: 0 })
+        Ok(Self { rows, seed: 0, threads: None })
     }
 
     /// Draws samples and the random part of the projection from another seed.
@@ -60,7 +61,13 @@ impl<'a> AnnBuilder<'a> {
         Self { seed, ..self }
     }
 
-    /// Builds the index, on the current rayon pool.
+    /// Builds on so many threads of its own, instead of on the current rayon pool: at least one.
+    #[must_use]
+    pub const fn threads(self, count: usize) -> Self {
+        Self { threads: Some(if count == 0 { 1 } else { count }), ..self }
+    }
+
+    /// Builds the index; its bytes do not depend on how many threads do.
     ///
     /// # Errors
     ///
@@ -82,7 +89,14 @@ impl<'a> AnnBuilder<'a> {
         self,
         go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Vec<u8>>, AnnError> {
-        let Self { rows, seed } = self;
+        threads::install(self.threads, || self.build_here(go_on))
+    }
+
+    fn build_here(
+        self,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Vec<u8>>, AnnError> {
+        let Self { rows, seed, .. } = self;
         if let Some(ordinal) = rows.first_not_finite() {
             return Err(AnnError::RowNotFinite { ordinal });
         }

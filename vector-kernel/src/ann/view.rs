@@ -1,5 +1,7 @@
 //! The bytes of an index, laid over the rows that it was built from.
 
+use rayon::prelude::*;
+
 use super::filter::Filter;
 use super::layout::{Header, Places, SLOT_BYTES, u32_at};
 use super::scan::Lists;
@@ -7,7 +9,7 @@ use super::search::Search;
 use super::{AnnError, TARGETS};
 use crate::kernels::Isa;
 use crate::kernels::codes::BLOCK_CODES;
-use crate::{FlatIndex, Hit, QueryError, Selection};
+use crate::{FlatIndex, Hit, QueryError, Selection, threads};
 
 /// Where fewer than one in so many rows are selected, all of them are compared.
 const FEW: u64 = 50;
@@ -218,6 +220,31 @@ impl<'a> AnnView<'a> {
         selection: Selection<'_>,
     ) -> Result<Vec<Hit>, QueryError> {
         self.search_counting(query, k, recall, selection, &mut Work::default())
+    }
+
+    /// One search for each of several queries, which follow one another, on the current rayon pool.
+    ///
+    /// # Errors
+    ///
+    /// As [`AnnView::search`]; [`QueryError::Dimension`] where the queries are no whole number of them.
+    pub fn search_batch(
+        &self,
+        queries: &[f32],
+        k: usize,
+        recall: f32,
+        selection: Selection<'_>,
+    ) -> Result<Vec<Vec<Hit>>, QueryError> {
+        let dim = self.rows.dim();
+        if !queries.len().is_multiple_of(dim) {
+            let found = queries.len() % dim;
+            return Err(QueryError::Dimension { expected: dim, found });
+        }
+        let search = |query: &[f32]| self.search(query, k, recall, selection);
+        if queries.len() > dim && threads::are_here() {
+            queries.par_chunks_exact(dim).map(search).collect()
+        } else {
+            queries.chunks_exact(dim).map(search).collect()
+        }
     }
 
     /// As [`AnnView::search`], and adds to `work` what was done.

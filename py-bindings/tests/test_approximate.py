@@ -1,0 +1,56 @@
+"""Approximate vector search: by the indexes that are beside the segments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import sutra_storage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIMENSION = 32
+COUNT = 6000
+
+
+def vectors(count: int, seed: int) -> np.ndarray:
+    """Rows around 50 centres, the same ones for every seed."""
+    centres = np.random.default_rng(7).normal(size=(50, DIMENSION))
+    random = np.random.default_rng(seed)
+    noise = random.normal(size=(count, DIMENSION))
+    return (centres[random.integers(50, size=count)] + 0.5 * noise).astype(np.float32)
+
+
+def test_an_index_finds_most_of_what_an_exact_search_does(tmp_path: Path) -> None:
+    queries = vectors(40, seed=2)
+    with sutra_storage.GraphStore(tmp_path / "store", vector_dimension=DIMENSION) as store:
+        rows = vectors(COUNT, seed=1)
+        with store.transaction() as transaction:
+            for at, row in enumerate(rows):
+                transaction.add_vector(f"c{at}", row)
+        store.flush()
+        store.index_vectors()
+        stats = store.stats()
+        assert (stats["indexed_vectors"], stats["unindexed_vectors"]) == (COUNT, 0)
+        assert stats["vector_index_bytes"] > 0
+        found = 0
+        for query, several in zip(queries, store.search_vectors(queries, recall=0.9), strict=True):
+            exact = [hit.id for hit in store.search_vector(query)]
+            one = [hit.id for hit in store.search_vector(query, recall=0.9)]
+            assert one == [hit.id for hit in several]
+            found += len(set(one) & set(exact))
+        assert found > 0.87 * 10 * len(queries)
+    with sutra_storage.GraphStore(tmp_path / "store", read_only=True) as store:
+        assert store.stats()["indexed_vectors"] == COUNT
+        assert len(store.search_vector(queries[0], 20, recall=0.95)) == 20
+        with pytest.raises(sutra_storage.ReadOnlyError):
+            store.index_vectors()
+
+
+@pytest.mark.parametrize("recall", [0.0, -0.5, float("nan")])
+def test_a_recall_of_nothing_is_refused(recall: float) -> None:
+    store = sutra_storage.GraphStore(":memory:", vector_dimension=2)
+    with pytest.raises(sutra_storage.InvalidArgumentError, match="recall"):
+        store.search_vector([1.0, 0.0], recall=recall)

@@ -1,0 +1,254 @@
+//! The file of a segment's index for approximate vector search.
+//!
+//! ```text
+//! seg/<id, 20 digits>.ann
+//! 0   magic "SUTRAVIX"        32  segment id u64                  52  0 u64
+//! 8   version u32, 0 u32      40  length of the index u64         60  crc32c of bytes 0 to 59 u32
+//! 16  store uuid [16]         48  crc32c of the checksums u32
+//! 64  the index, as vector-kernel builds it; a crc32c u32 of each MiB of it
+//! ```
+//!
+//! It follows from a segment, which never changes, so it counts once it is there, and no manifest names it. Invariant:
+//! no byte of an index is used before all of it was compared with its checksums; a damaged one is no index.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use vector_kernel::ann::{AnnBuilder, AnnError, AnnOutline, AnnView};
+use vector_kernel::{FlatIndex, Metric, QueryError};
+
+use super::Segment;
+use super::format::{Kind, read_u32, read_u64};
+use crate::fs::{ByteView, FileSystem};
+use crate::manifest::replace_leftover;
+use crate::{Error, Result};
+
+const MAGIC: &[u8; 8] = b"SUTRAVIX";
+const VERSION: u32 = 1;
+const HEADER_BYTES: usize = 64;
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// An index that is there: perhaps damaged.
+pub(crate) struct AnnFile {
+    path: PathBuf,
+    bytes: ByteView,
+    /// Whose it has to be.
+    store: [u8; 16],
+    segment: u64,
+    /// `None` where it is damaged; known after the first use.
+    outline: OnceLock<Option<AnnOutline>>,
+}
+
+impl fmt::Debug for AnnFile {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("AnnFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Its path, of a segment's.
+pub(crate) fn path_of(segment: &Path) -> PathBuf {
+    segment.with_extension("ann")
+}
+
+impl AnnFile {
+    /// Opens the index of a segment, if it has one.
+    pub(crate) fn open(
+        fs: &dyn FileSystem,
+        segment_path: &Path,
+        store: [u8; 16],
+        segment: u64,
+    ) -> Result<Option<Self>> {
+        let path = path_of(segment_path);
+        let bytes = match fs.view(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            view => view.map_err(|e| Error::io("open", &path, e))?,
+        };
+        Ok(Some(Self { path, bytes, store, segment, outline: OnceLock::new() }))
+    }
+
+    /// Writes an index under its name, durable but for the name.
+    pub(crate) fn write(
+        fs: &dyn FileSystem,
+        segment_path: &Path,
+        store: [u8; 16],
+        segment: u64,
+        index: &[u8],
+    ) -> Result<()> {
+        let path = path_of(segment_path);
+        let temporary = path.with_extension("ann.tmp");
+        replace_leftover(fs, &temporary)?;
+        let written = write_file(fs, &temporary, store, segment, index);
+        if written.is_err() {
+            // The disk is full, perhaps: commits need the room more than half an index does.
+            fs.remove(&temporary).ok();
+        }
+        written?;
+        fs.rename(&temporary, &path).map_err(|e| Error::io("rename", &temporary, e))
+    }
+
+    pub(crate) fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether it was found to be damaged.
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(self.outline.get(), Some(None))
+    }
+
+    /// The index laid over the segment's vectors; `None` where it is damaged.
+    ///
+    /// The first call compares all of it with its checksums.
+    pub(crate) fn view<'a>(&'a self, vectors: FlatIndex<'a>) -> Option<AnnView<'a>> {
+        let outline = self.checked_outline()?;
+        outline.view(&self.bytes[self.index()?], vectors).ok()
+    }
+
+    /// Whether all of it is as it was written.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.checked_outline().is_some()
+    }
+
+    fn checked_outline(&self) -> Option<&AnnOutline> {
+        self.outline.get_or_init(|| self.check().ok()).as_ref()
+    }
+
+    /// Every damaged block, or what else is wrong.
+    pub(crate) fn verify(&self) -> Vec<Error> {
+        let mut damage: Vec<Error> = match self.checksums() {
+            Ok(_) => self.blocks().filter_map(|block| self.compare(block).err()).collect(),
+            Err(error) => vec![error],
+        };
+        if damage.is_empty() {
+            damage.extend(self.outline().err());
+        }
+        damage
+    }
+
+    fn check(&self) -> Result<AnnOutline> {
+        self.checksums()?;
+        for block in self.blocks() {
+            self.compare(block)?;
+        }
+        self.outline()
+    }
+
+    fn corrupt(&self, offset: usize, expected: impl Into<String>, found: String) -> Error {
+        Error::corrupt(&self.path, offset as u64, expected.into(), found)
+    }
+
+    /// Where the index is in the file, as far as its length tells.
+    fn index(&self) -> Option<Range<usize>> {
+        let len = usize::try_from(read_u64(self.bytes.get(..HEADER_BYTES)?, 40)).ok()?;
+        let end = HEADER_BYTES.checked_add(len)?;
+        let table = len.div_ceil(BLOCK_BYTES).checked_mul(4)?;
+        (end.checked_add(table)? == self.bytes.len()).then_some(HEADER_BYTES..end)
+    }
+
+    /// Checks the header; returns the checksums of the blocks.
+    fn checksums(&self) -> Result<&[u8]> {
+        let bytes = &*self.bytes;
+        let Some(header) = bytes.get(..HEADER_BYTES) else {
+            return Err(self.corrupt(0, "a header of 64 bytes", format!("{} bytes", bytes.len())));
+        };
+        if &header[..8] != MAGIC {
+            return Err(self.corrupt(0, "the magic SUTRAVIX", format!("{:02x?}", &header[..8])));
+        }
+        let crc = crc32c::crc32c(&header[..60]);
+        if read_u32(header, 60) != crc {
+            let found = format!("{:08x}", read_u32(header, 60));
+            return Err(self.corrupt(60, format!("the header's checksum {crc:08x}"), found));
+        }
+        let found = read_u32(header, 8);
+        if found != VERSION {
+            return Err(Error::Version { path: self.path.clone(), found, supported: VERSION });
+        }
+        if header[16..32] != self.store || read_u64(header, 32) != self.segment {
+            let expected = format!("segment {} of this store", self.segment);
+            return Err(self.corrupt(16, expected, format!("segment {}", read_u64(header, 32))));
+        }
+        let Some(index) = self.index() else {
+            let expected = format!("an index of {} bytes", read_u64(header, 40));
+            return Err(self.corrupt(40, expected, format!("a file of {} bytes", bytes.len())));
+        };
+        let checksums = &bytes[index.end..];
+        let crc = crc32c::crc32c(checksums);
+        if read_u32(header, 48) != crc {
+            let found = format!("{crc:08x}");
+            let expected = format!("checksums of checksum {:08x}", read_u32(header, 48));
+            return Err(self.corrupt(index.end, expected, found));
+        }
+        Ok(checksums)
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = usize> {
+        0..self.index().map_or(0, |index| index.len().div_ceil(BLOCK_BYTES))
+    }
+
+    /// Compares a block with its checksum.
+    fn compare(&self, block: usize) -> Result<()> {
+        let index = self.index().unwrap_or_default();
+        let start = index.start + block * BLOCK_BYTES;
+        let crc = crc32c::crc32c(&self.bytes[start..index.end.min(start + BLOCK_BYTES)]);
+        let expected = read_u32(&self.bytes, index.end + 4 * block);
+        if crc != expected {
+            let expected = format!("checksum {expected:08x} of a block");
+            return Err(self.corrupt(start, expected, format!("{crc:08x}")));
+        }
+        Ok(())
+    }
+
+    fn outline(&self) -> Result<AnnOutline> {
+        let index = self.index().unwrap_or_default();
+        AnnOutline::parse(&self.bytes[index])
+            .map_err(|error| self.corrupt(HEADER_BYTES, "an index", error.to_string()))
+    }
+}
+
+impl Segment {
+    /// Builds an index of its vectors, on so many threads; `None` where it is not to go on.
+    pub(crate) fn build_ann(
+        &self,
+        metric: Metric,
+        threads: usize,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Vec<u8>>> {
+        let builder = AnnBuilder::new(self.flat_index(metric)?);
+        let built = builder.and_then(|builder| builder.threads(threads).build_while(go_on));
+        built.map_err(|error| match error {
+            AnnError::RowNotFinite { ordinal } => {
+                self.vector_error("", QueryError::RowNotFinite { ordinal })
+            }
+            error => self.corrupt(Kind::Vectors, "vectors to be indexed", error.to_string()),
+        })
+    }
+}
+
+fn write_file(
+    fs: &dyn FileSystem,
+    path: &Path,
+    store: [u8; 16],
+    segment: u64,
+    index: &[u8],
+) -> Result<()> {
+    let checksums: Vec<u8> =
+        index.chunks(BLOCK_BYTES).flat_map(|block| crc32c::crc32c(block).to_le_bytes()).collect();
+    let mut header = Vec::with_capacity(HEADER_BYTES);
+    header.extend_from_slice(MAGIC);
+    header.extend_from_slice(&VERSION.to_le_bytes());
+    header.extend_from_slice(&0_u32.to_le_bytes());
+    header.extend_from_slice(&store);
+    header.extend_from_slice(&segment.to_le_bytes());
+    header.extend_from_slice(&(index.len() as u64).to_le_bytes());
+    header.extend_from_slice(&crc32c::crc32c(&checksums).to_le_bytes());
+    header.extend_from_slice(&0_u64.to_le_bytes());
+    let crc = crc32c::crc32c(&header);
+    header.extend_from_slice(&crc.to_le_bytes());
+    let file = fs.create_new(path).map_err(|e| Error::io("create", path, e))?;
+    let end = (HEADER_BYTES + index.len()) as u64;
+    for (bytes, at) in [(&header[..], 0), (index, HEADER_BYTES as u64), (&checksums, end)] {
+        file.write_all_at(bytes, at).map_err(|e| Error::io("write", path, e))?;
+    }
+    file.sync_data().map_err(|e| Error::io("sync", path, e))
+}

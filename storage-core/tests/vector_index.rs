@@ -1,0 +1,298 @@
+//! Approximate search of a store by the indexes beside its segments: how much is found, under filters, deletions and
+//! changes; reopened, in other handles; damaged, erased, cut short.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use storage_core::fs::{Fault, FaultKind, FileSystem, SimulatedFileSystem};
+use storage_core::{
+    Concept, ConceptHit, ConfigRequest, Error, Filter, GraphStore, Metric, OpenOptions, VectorQuery,
+};
+
+const DIM: usize = 16;
+/// A few more than the fewest that get an index.
+const COUNT: usize = 5000;
+
+/// Vectors around centres, the same ones for the same numbers.
+fn vector(at: usize) -> Vec<f32> {
+    let mut random = common::Random(at as u64 + 1);
+    let mut centre = common::Random(1_000_000 + at as u64 % 40);
+    let component = |random: &mut common::Random| (random.below(2001) as f32 - 1000.0) / 1000.0;
+    (0..DIM).map(|_| component(&mut centre) + 0.4 * component(&mut random)).collect()
+}
+
+fn concept(at: usize) -> Concept {
+    let category = if at.is_multiple_of(3) { "third" } else { "other" };
+    Concept {
+        category: Some(category.to_owned()),
+        ..Concept::new(format!("c{at}"), format!("number {at}")).with_vector(vector(at))
+    }
+}
+
+fn options() -> OpenOptions {
+    let config = ConfigRequest { vector_dimension: Some(DIM), ..ConfigRequest::default() };
+    OpenOptions { config, background: false, ..OpenOptions::default() }
+}
+
+fn filled(path: &Path) -> GraphStore {
+    let store = GraphStore::open(path, options()).unwrap();
+    store.put_concepts((0..COUNT).map(concept).collect()).unwrap();
+    store.compact().unwrap();
+    store
+}
+
+fn near(store: &GraphStore, query: &[f32], recall: f32, filter: &Filter) -> Vec<ConceptHit> {
+    let query = VectorQuery { recall, filter: filter.clone(), ..VectorQuery::new(query, 10) };
+    store.snapshot().unwrap().search_near(&query).unwrap().pop().unwrap()
+}
+
+/// How much of what an exact search finds an approximate one does.
+fn recall(store: &GraphStore, filter: &Filter) -> f64 {
+    let (mut found, mut wanted) = (0, 0);
+    for at in 0..60 {
+        let query = vector(COUNT * 2 + at);
+        let best = near(store, &query, 1.0, filter);
+        let hits = near(store, &query, 0.95, filter);
+        assert_eq!(hits.len(), best.len(), "as many as there are");
+        assert!(
+            hits.iter().all(|hit| best.contains(hit) || hit.score <= best[best.len() - 1].score)
+        );
+        found += hits.iter().filter(|hit| best.contains(hit)).count();
+        wanted += best.len();
+    }
+    found as f64 / wanted as f64
+}
+
+fn index_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir.join("seg")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.to_string_lossy().contains(".ann")).collect()
+}
+
+#[test]
+fn an_index_finds_most_of_what_a_scan_does_through_changes_and_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    assert_eq!(store.stats().unwrap().indexed_vectors, 0);
+    let third = Filter { category: Some("third".to_owned()), ..Filter::default() };
+    assert!(recall(&store, &third) > 0.999, "without an index all is scanned");
+    let other = GraphStore::open(dir.path(), options()).unwrap();
+
+    assert_eq!(store.index_vectors().unwrap(), 1);
+    assert_eq!(store.index_vectors().unwrap(), 0, "there is one");
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.indexed_vectors, stats.unindexed_vectors), (COUNT as u64, 0));
+    let size = std::fs::metadata(&index_files(dir.path())[0]).unwrap().len();
+    assert_eq!(stats.vector_index_bytes, size);
+    for filter in [Filter::default(), third.clone()] {
+        assert!(recall(&store, &filter) > 0.93);
+    }
+    // A handle that was open before sees it within a second or so.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while other.stats().unwrap().indexed_vectors == 0 {
+        assert!(std::time::Instant::now() < deadline, "it never does");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        other.snapshot().unwrap();
+    }
+    drop(other);
+
+    // What is put later is found at once, and what is deleted no more.
+    store.put_concepts((COUNT..COUNT + 300).map(concept).collect()).unwrap();
+    for at in (0..COUNT).step_by(2) {
+        store.delete_concept(&format!("c{at}")).unwrap();
+    }
+    assert_eq!(
+        near(&store, &vector(COUNT + 7), 0.9, &Filter::default())[0].id,
+        format!("c{}", COUNT + 7)
+    );
+    assert!(near(&store, &vector(10), 0.9, &Filter::default()).iter().all(|hit| hit.id != "c10"));
+    assert!(recall(&store, &Filter::default()) > 0.93);
+    store.close().unwrap();
+    let store = GraphStore::open(dir.path(), options()).unwrap();
+    assert!(store.stats().unwrap().indexed_vectors > 0, "it is there at once");
+    assert!(recall(&store, &third) > 0.93);
+    assert!(store.verify().unwrap().is_sound());
+
+    // The segment goes, and its index with it.
+    store.put_concepts((0..COUNT).map(concept).collect()).unwrap();
+    store.compact().unwrap();
+    assert_eq!(index_files(dir.path()), Vec::<PathBuf>::new());
+    assert_eq!(store.index_vectors().unwrap(), 1);
+    assert!(recall(&store, &third) > 0.93);
+}
+
+#[test]
+fn a_backup_has_the_index_and_an_untrusted_store_is_scanned() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(&dir.path().join("store"));
+    store.index_vectors().unwrap();
+    let copy = dir.path().join("copy");
+    store.backup(&copy).unwrap();
+    assert_eq!(index_files(&copy).len(), 1);
+    let store = GraphStore::open(&copy, options()).unwrap();
+    assert_eq!(store.stats().unwrap().indexed_vectors, COUNT as u64);
+    drop(store);
+    let store = GraphStore::open_untrusted(&copy, options()).unwrap();
+    assert_eq!(store.stats().unwrap().indexed_vectors, 0);
+    assert!(recall(&store, &Filter::default()) > 0.999);
+    let refused = GraphStore::open(&copy, OpenOptions { read_only: true, ..options() }).unwrap();
+    assert!(matches!(refused.index_vectors(), Err(Error::ReadOnly { .. })));
+}
+
+#[test]
+fn a_damaged_index_is_set_aside_found_and_built_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    store.index_vectors().unwrap();
+    drop(store);
+    let path = index_files(dir.path()).pop().unwrap();
+    let sound = std::fs::read(&path).unwrap();
+    let ends = (0..70).chain(sound.len() - 8..sound.len());
+    for at in ends.chain((70..sound.len() - 8).step_by(sound.len() / 40)) {
+        let mut damaged = sound.clone();
+        damaged[at] ^= 1 << (at % 8);
+        std::fs::write(&path, &damaged).unwrap();
+        let store = GraphStore::open(dir.path(), options()).unwrap();
+        let query = vector(3);
+        let hits = near(&store, &query, 0.9, &Filter::default());
+        assert_eq!(hits, near(&store, &query, 1.0, &Filter::default()), "scanned, flip at {at}");
+        assert_eq!(store.stats().unwrap().set_aside.len(), 1, "flip at {at}");
+        let report = store.verify().unwrap();
+        let named = |error: &Error| {
+            matches!(error, Error::Corrupt { path: found, .. } | Error::Version { path: found, .. }
+                if *found == path)
+        };
+        assert!(report.damage.len() == 1 && named(&report.damage[0]), "flip at {at}: {report:?}");
+    }
+    for len in [0, 1, 63, 64, 65, sound.len() / 2, sound.len() - 1] {
+        std::fs::write(&path, &sound[..len]).unwrap();
+        let store = GraphStore::open(dir.path(), options()).unwrap();
+        near(&store, &vector(3), 0.9, &Filter::default());
+        assert!(!store.verify().unwrap().is_sound(), "cut at {len}");
+    }
+    let store = GraphStore::open(dir.path(), options()).unwrap();
+    near(&store, &vector(3), 0.9, &Filter::default());
+    assert_eq!(store.index_vectors().unwrap(), 1);
+    assert!(store.verify().unwrap().is_sound());
+    assert_eq!(store.stats().unwrap().set_aside, Vec::<String>::new());
+    assert!(std::fs::read(&path).unwrap() == sound, "the same as before");
+}
+
+#[test]
+fn nothing_of_what_is_erased_stays_in_an_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    store.index_vectors().unwrap();
+    // What a build left that a crash cut short.
+    let leftover = index_files(dir.path())[0].with_extension("ann.tmp");
+    std::fs::write(&leftover, b"codes").unwrap();
+    assert!(store.erase("c5").unwrap());
+    assert_eq!(index_files(dir.path()), Vec::<PathBuf>::new());
+    assert_eq!(store.index_vectors().unwrap(), 1);
+    assert!(recall(&store, &Filter::default()) > 0.93);
+}
+
+#[test]
+fn what_has_no_index_is_scanned_and_a_recall_of_nothing_refused() {
+    let memory = GraphStore::in_memory(options().config).unwrap();
+    memory.put_concepts((0..COUNT).map(concept).collect()).unwrap();
+    assert_eq!(memory.index_vectors().unwrap(), 0);
+    assert!(recall(&memory, &Filter::default()) > 0.999);
+    for recall in [0.0, -1.0, f32::NAN] {
+        let query = vector(0);
+        let query = VectorQuery { recall, ..VectorQuery::new(&query, 3) };
+        let refused = memory.snapshot().unwrap().search_near(&query);
+        assert!(matches!(refused, Err(Error::InvalidArgument { name: "recall", .. })));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let config = ConfigRequest { metric: Some(Metric::Euclidean), ..options().config };
+    let store = GraphStore::open(dir.path(), OpenOptions { config, ..options() }).unwrap();
+    store.put_concepts((0..COUNT).map(concept).collect()).unwrap();
+    store.flush().unwrap();
+    assert_eq!(store.index_vectors().unwrap(), 0);
+    assert!(recall(&store, &Filter::default()) > 0.999);
+}
+
+#[test]
+fn a_background_thread_builds_it_and_closing_waits_for_no_build() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(filled(dir.path()));
+    let open =
+        || GraphStore::open(dir.path(), OpenOptions { background: true, ..options() }).unwrap();
+    let store = open();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(2);
+    while store.stats().unwrap().indexed_vectors == 0 {
+        assert!(std::time::Instant::now() < deadline, "no index is built");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(recall(&store, &Filter::default()) > 0.93);
+    store.close().unwrap();
+    std::fs::remove_file(&index_files(dir.path())[0]).unwrap();
+    let store = open();
+    // About when it begins.
+    std::thread::sleep(std::time::Duration::from_millis(1050));
+    store.close().unwrap();
+}
+
+#[test]
+fn a_build_that_power_loss_cuts_short_leaves_a_sound_store() {
+    let fs = SimulatedFileSystem::new();
+    let shared: Arc<dyn FileSystem> = Arc::new(fs.clone());
+    let dir = Path::new("store");
+    let store = GraphStore::open_with(Arc::clone(&shared), dir, options()).unwrap();
+    store.put_concepts((0..4200).map(concept).collect()).unwrap();
+    store.flush().unwrap();
+    fs.record(fs.operations(), 100);
+    assert_eq!(store.index_vectors().unwrap(), 1);
+    let mut moments = fs.recorded();
+    assert!(moments.len() > 6, "{} operations", moments.len());
+    moments.push(fs.moment());
+    let query = vector(9);
+    let expected = near(&store, &query, 1.0, &Filter::default());
+    drop(store);
+    for (at, moment) in moments.iter().enumerate() {
+        for seed in 0..2 {
+            let disk: Arc<dyn FileSystem> = Arc::new(moment.fs.crash(seed));
+            let store = GraphStore::open_with(disk, dir, options()).unwrap();
+            assert_eq!(near(&store, &query, 1.0, &Filter::default()), expected);
+            assert!(near(&store, &query, 0.999, &Filter::default()).contains(&expected[0]));
+            assert!(store.verify().unwrap().is_sound(), "lost at {at}, seed {seed}");
+            if at % 4 == 0 {
+                store.index_vectors().unwrap();
+                assert_eq!(store.stats().unwrap().indexed_vectors, 4200);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_build_that_fails_says_so_and_can_be_tried_again() {
+    let fs = SimulatedFileSystem::new();
+    let shared: Arc<dyn FileSystem> = Arc::new(fs.clone());
+    let dir = Path::new("store");
+    let store = GraphStore::open_with(shared, dir, options()).unwrap();
+    store.put_concepts((0..4200).map(concept).collect()).unwrap();
+    store.flush().unwrap();
+    let mut failures = 0;
+    loop {
+        let operation = fs.operations() + failures;
+        fs.inject(Fault { operation, kind: FaultKind::NoSpace, for_good: false });
+        match store.index_vectors() {
+            // Where only its name was not made durable, it is there already.
+            Ok(_) => break,
+            Err(error) => assert!(matches!(error, Error::Io { .. }), "{error:?}"),
+        }
+        fs.clear_faults();
+        let left = fs.paths().iter().any(|path| path.to_string_lossy().contains(".ann.tmp"));
+        assert!(!left || failures > 6, "half an index stays after failure {failures}");
+        failures += 1;
+        store.put_concept(Concept::new("still", "writable")).unwrap();
+    }
+    fs.clear_faults();
+    assert!(failures > 5, "{failures} operations failed");
+    assert_eq!(store.stats().unwrap().indexed_vectors, 4200);
+}
