@@ -366,7 +366,7 @@ fn elements(query: Query<'_>) -> usize {
     }
 }
 
-fn check_finite(query: Query<'_>) -> Result<(), QueryError> {
+pub(crate) fn check_finite(query: Query<'_>) -> Result<(), QueryError> {
     match query {
         Query::F32(values) => finite(values),
         Query::I8(_) | Query::Binary(_) => Ok(()),

@@ -156,24 +156,6 @@ fn an_index_is_the_same_whatever_the_threads_and_hits_whatever_the_instruction_s
 }
 
 #[test]
-fn a_batch_is_its_queries_searched_alone() {
-    let dim = 24;
-    let rows = clustered(3000, dim, 11);
-    let index = flat(&rows, dim, Metric::Cosine);
-    let bytes = AnnBuilder::new(index).unwrap().threads(1).build().unwrap();
-    let view = AnnView::new(&bytes, index).unwrap();
-    let queries = &rows[..50 * dim];
-    let batch = view.search_batch(queries, 7, 0.9, Selection::All).unwrap();
-    let alone = queries
-        .chunks_exact(dim)
-        .map(|query| view.search(query, 7, 0.9, Selection::All).unwrap());
-    assert!(batch.into_iter().eq(alone));
-    assert!(view.search_batch(&[], 7, 0.9, Selection::All).unwrap().is_empty());
-    let refused = view.search_batch(&rows[..dim + 1], 7, 0.9, Selection::All);
-    assert!(matches!(refused, Err(QueryError::Dimension { .. })));
-}
-
-#[test]
 fn a_build_ends_when_it_is_not_to_go_on() {
     use std::sync::atomic::{AtomicU32, Ordering};
     let rows = clustered(5000, 20, 10);
@@ -196,6 +178,36 @@ fn a_build_ends_when_it_is_not_to_go_on() {
         };
         assert_eq!(builder.build_while(&go_on).unwrap(), None, "stopped at {at} of {times}");
     }
+}
+
+#[test]
+fn a_batch_is_answered_as_its_queries_are() {
+    let (dim, count) = (24, 5000);
+    let rows = clustered(count, dim, 9);
+    let index = flat(&rows, dim, Metric::Cosine);
+    let bytes = build(index);
+    let view = AnnView::new(&bytes, index).unwrap();
+    let mut queries = clustered(40, dim, 10);
+    let even: RoaringBitmap = (0..count as u32).step_by(2).collect();
+    let few = RoaringBitmap::from([3, 7, 2000]);
+    for selection in [Selection::All, Selection::Except(&even), Selection::Only(&few)] {
+        for recall in [0.9, 1.0] {
+            let hits = view.search_batch(&queries, 5, recall, selection).unwrap();
+            let each = queries.chunks_exact(dim);
+            let each = each.map(|query| view.search(query, 5, recall, selection).unwrap());
+            assert_eq!(hits, each.collect::<Vec<_>>());
+        }
+    }
+    assert!(view.search_batch(&[], 5, 0.9, Selection::All).unwrap().is_empty());
+    assert_eq!(
+        view.search_batch(&queries[1..], 5, 0.9, Selection::All),
+        Err(QueryError::PartialQuery { query: dim, found: 40 * dim - 1 })
+    );
+    queries[30] = f32::INFINITY;
+    assert_eq!(
+        view.search_batch(&queries, 5, 0.9, Selection::All),
+        Err(QueryError::NotFinite { index: 30, value: f32::INFINITY })
+    );
 }
 
 #[test]

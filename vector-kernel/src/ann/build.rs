@@ -92,10 +92,7 @@ impl<'a> AnnBuilder<'a> {
         threads::install(self.threads, || self.build_here(go_on))
     }
 
-    fn build_here(
-        self,
-        go_on: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Option<Vec<u8>>, AnnError> {
+    fn build_here(self, go_on: &(dyn Fn() -> bool + Sync)) -> Result<Option<Vec<u8>>, AnnError> {
         let Self { rows, seed, .. } = self;
         if let Some(ordinal) = rows.first_not_finite() {
             return Err(AnnError::RowNotFinite { ordinal });

@@ -7,9 +7,10 @@ use super::layout::{Header, Places, SLOT_BYTES, u32_at};
 use super::scan::Lists;
 use super::search::Search;
 use super::{AnnError, TARGETS};
+use crate::flat::check_finite;
 use crate::kernels::Isa;
 use crate::kernels::codes::BLOCK_CODES;
-use crate::{FlatIndex, Hit, QueryError, Selection, threads};
+use crate::{FlatIndex, Hit, Query, QueryError, Selection, threads};
 
 /// Where fewer than one in so many rows are selected, all of them are compared.
 const FEW: u64 = 50;
@@ -187,6 +188,18 @@ impl<'a> AnnView<'a> {
         Self { isa, rows: self.rows.with_isa(isa), ..self }
     }
 
+    /// Rows.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.header.len as usize
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.header.len == 0
+    }
+
     /// Bytes of the index, all of it.
     #[must_use]
     pub const fn byte_len(&self) -> usize {
@@ -222,31 +235,6 @@ impl<'a> AnnView<'a> {
         self.search_counting(query, k, recall, selection, &mut Work::default())
     }
 
-    /// One search for each of several queries, which follow one another, on the current rayon pool.
-    ///
-    /// # Errors
-    ///
-    /// As [`AnnView::search`]; [`QueryError::Dimension`] where the queries are no whole number of them.
-    pub fn search_batch(
-        &self,
-        queries: &[f32],
-        k: usize,
-        recall: f32,
-        selection: Selection<'_>,
-    ) -> Result<Vec<Vec<Hit>>, QueryError> {
-        let dim = self.rows.dim();
-        if !queries.len().is_multiple_of(dim) {
-            let found = queries.len() % dim;
-            return Err(QueryError::Dimension { expected: dim, found });
-        }
-        let search = |query: &[f32]| self.search(query, k, recall, selection);
-        if queries.len() > dim && threads::are_here() {
-            queries.par_chunks_exact(dim).map(search).collect()
-        } else {
-            queries.chunks_exact(dim).map(search).collect()
-        }
-    }
-
     /// As [`AnnView::search`], and adds to `work` what was done.
     ///
     /// # Errors
@@ -260,18 +248,11 @@ impl<'a> AnnView<'a> {
         selection: Selection<'_>,
         work: &mut Work,
     ) -> Result<Vec<Hit>, QueryError> {
-        let selected = match selection {
-            Selection::All => u64::from(self.header.len),
-            _ => selection.count(self.header.len),
-        };
-        let at = TARGETS.iter().position(|&target| target >= recall);
-        let few =
-            selected < u64::from(self.header.len) / FEW || selected <= FEW_ROWS.max(4 * k as u64);
-        let (Some(at), false) = (at, few) else {
+        let selected = self.selected(selection);
+        let Some(effort) = self.effort(k, recall, selected) else {
             work.exact += selected as usize;
             return self.rows.search(query, k, selection);
         };
-        let effort = self.header.efforts[at].for_k(k);
         let filter = Filter::of(selection, self.header.len, selected);
         let hits = self.search_with(query, k, effort, &filter, work)?;
         if hits.len() < k && (hits.len() as u64) < selected {
@@ -279,6 +260,49 @@ impl<'a> AnnView<'a> {
             return self.rows.search(query, k, selection);
         }
         Ok(hits)
+    }
+
+    /// Answers several queries, given back to back, as [`AnnView::search`] answers each, on the current rayon pool.
+    ///
+    /// # Errors
+    ///
+    /// As [`AnnView::search`], and [`QueryError::PartialQuery`] when `queries` isn't a whole number of queries.
+    pub fn search_batch(
+        &self,
+        queries: &[f32],
+        k: usize,
+        recall: f32,
+        selection: Selection<'_>,
+    ) -> Result<Vec<Vec<Hit>>, QueryError> {
+        if self.effort(k, recall, self.selected(selection)).is_none() {
+            return self.rows.search_batch(queries, k, selection);
+        }
+        let dim = self.rows.dim();
+        if !queries.len().is_multiple_of(dim) {
+            return Err(QueryError::PartialQuery { query: dim, found: queries.len() });
+        }
+        check_finite(Query::F32(queries))?;
+        let answer = |query| self.search(query, k, recall, selection);
+        if threads::are_here() {
+            queries.par_chunks_exact(dim).map(answer).collect()
+        } else {
+            queries.chunks_exact(dim).map(answer).collect()
+        }
+    }
+
+    fn selected(&self, selection: Selection<'_>) -> u64 {
+        match selection {
+            Selection::All => u64::from(self.header.len),
+            _ => selection.count(self.header.len),
+        }
+    }
+
+    /// What a search among so many selected rows takes; none where it is to be exact.
+    fn effort(&self, k: usize, recall: f32, selected: u64) -> Option<Effort> {
+        let at = TARGETS.iter().position(|&target| target >= recall)?;
+        let few =
+            selected < u64::from(self.header.len) / FEW || selected <= FEW_ROWS.max(4 * k as u64);
+        (!few).then(|| self.header.efforts[at].for_k(k))
     }
 
     pub(super) fn search_with(
