@@ -307,6 +307,14 @@ pub(crate) fn invalid_vector(py: Python<'_>, concept_id: Option<&str>, message: 
     Raised::new(py, Kind::InvalidVector, message).with("concept_id", concept_id).error()
 }
 
+/// Bytes of another version of their format.
+pub(crate) fn raise_version(py: Python<'_>, message: &str, found: u32, supported: u32) -> PyErr {
+    Raised::new(py, Kind::FormatVersion, message)
+        .with("found", found)
+        .with("supported", supported)
+        .error()
+}
+
 /// An argument of the wrong type, by the name of what was given.
 pub(crate) fn wrong_type(what: &str, expected: &str, given: &Bound<'_, PyAny>) -> PyErr {
     let found =

@@ -1,7 +1,7 @@
 //! The Python modules of Sutra: `sutra_storage._native`.
 //!
 //! The bindings convert, release the GIL around I/O and search, and decide nothing: what a call means
-//! is said in `storage-core` and `language`. Invariants: no state is kept here beside handles; no call
+//! is said in `storage-core`, `vector-kernel` and `language`. Invariants: no state is kept here beside handles; no call
 //! holds the GIL while it waits for a lock, a file or a search; memory of the caller's is read with the
 //! GIL held only; whatever comes in, the answer is a value or an exception.
 
@@ -26,6 +26,7 @@ mod snapshot;
 mod store;
 mod transaction;
 mod untrusted;
+mod vector_index;
 mod vectors;
 
 /// The native half of `sutra_storage`; import that instead.
@@ -63,6 +64,8 @@ mod native {
     use crate::transaction::{Ticket, Transaction};
     #[pymodule_export]
     use crate::untrusted::open_untrusted;
+    #[pymodule_export]
+    use crate::vector_index::VectorIndex;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use half::f16;
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray};
 use numpy::{PyArrayDescrMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::PyMemoryError;
@@ -246,6 +247,46 @@ pub(crate) fn matrix(
     Ok((floats.copy(0..rows * dim)?, rows))
 }
 
+/// The rows of an index of vectors, in the precision that they came in.
+pub(crate) enum IndexRows {
+    /// Of `float32`, or made of other numbers.
+    Single(Vec<f32>),
+    /// Of `float16`.
+    Half(Vec<f16>),
+}
+
+/// A copy of the rows of a matrix, and their number of components.
+pub(crate) fn index_rows(given: &Bound<'_, PyAny>, name: &str) -> PyResult<(IndexRows, usize)> {
+    let py = given.py();
+    let owner = Owner::Argument(name, None);
+    let fits = |[_, dim]: [usize; 2]| {
+        if (1..=MAX_DIM).contains(&dim) {
+            return Ok(());
+        }
+        let why = format!("{dim} components, where a vector has from 1 to {MAX_DIM}");
+        Err(owner.refuse(py, &why))
+    };
+    if let Ok(array) = given.cast::<PyUntypedArray>()
+        && let [rows, dim] = *array.shape()
+        && array.dtype().kind() == b'f'
+        && array.dtype().itemsize() == 2
+    {
+        refuse_masked(array, owner)?;
+        fits([rows, dim])?;
+        let options = PyDict::new(py);
+        options.set_item(intern!(py, "dtype"), "=f2")?;
+        let numpy = py.import(intern!(py, "numpy"))?;
+        let plain = numpy.call_method("ascontiguousarray", (array,), Some(&options))?;
+        let plain = plain.cast::<PyArrayDyn<f16>>()?.try_readonly()?;
+        let mut copy = room(rows * dim)?;
+        copy.extend_from_slice(plain.as_slice()?);
+        return Ok((IndexRows::Half(copy), dim));
+    }
+    let floats = Floats::of(given, owner, fits)?;
+    let (rows, dim) = (floats.shape()[0], floats.shape()[1]);
+    Ok((IndexRows::Single(floats.copy(0..rows * dim)?), dim))
+}
+
 fn check_dim(py: Python<'_>, found: usize, dim: usize, owner: Owner<'_>) -> PyResult<()> {
     if found == dim {
         return Ok(());
@@ -290,7 +331,7 @@ pub(crate) fn vectors_of(
 }
 
 /// An empty vector with room for some components, or Python's `MemoryError`.
-fn room(components: usize) -> PyResult<Vec<f32>> {
+fn room<T>(components: usize) -> PyResult<Vec<T>> {
     let mut empty = Vec::new();
     match empty.try_reserve_exact(components) {
         Ok(()) => Ok(empty),
@@ -302,10 +343,15 @@ fn room(components: usize) -> PyResult<Vec<f32>> {
 
 /// Rows of zeros to be filled, or Python's `MemoryError`.
 pub(crate) fn zeros(rows: usize, dim: usize) -> PyResult<Vec<f32>> {
+    filled(rows, dim, 0.0)
+}
+
+/// Rows of one value, or Python's `MemoryError`.
+pub(crate) fn filled<T: Copy>(rows: usize, dim: usize, value: T) -> PyResult<Vec<T>> {
     let components = rows.saturating_mul(dim);
-    let mut zeros = room(components)?;
-    zeros.resize(components, 0.0);
-    Ok(zeros)
+    let mut filled = room(components)?;
+    filled.resize(components, value);
+    Ok(filled)
 }
 
 /// A new numpy array that owns a copy of the vector.

@@ -74,6 +74,7 @@ __all__ = [
     "Transaction",
     "TransactionTooLargeError",
     "UntrustedTooLargeError",
+    "VectorIndex",
     "VerifyReport",
     "__version__",
     "analyze",
@@ -143,6 +144,14 @@ class _Stats(TypedDict):
     last_commit: float
     set_aside: list[str]
     maintenance_error: str | None
+
+@type_check_only
+class _Explained(TypedDict):
+    lists: int
+    blocks: int
+    coded: int
+    exact: int
+    is_exact: bool
 
 __version__: str
 
@@ -1474,6 +1483,135 @@ class GraphStore(Reader):
         trace: TracebackType | None,
         /,
     ) -> Literal[False]: ...
+
+@final
+class VectorIndex:
+    """An index over vectors, without a store: finds the rows most similar to a query, by ordinal.
+
+    It keeps a copy of the vectors, 4 bytes a component (2 of float16), so that no one can change
+    them under a search; `nbytes` says what an approximate index adds. Building takes some 60 µs of
+    one core a vector of 384 components, on all cores, and can't be interrupted. An index never
+    changes, and any number of threads may search it at once.
+
+    Args:
+        vectors: A matrix (n, dim). float32 and float16 are kept as they are, other numbers become
+            float32.
+        metric: "cosine", "dot", or "euclidean" (the negated distance), which is exact only.
+        seed: Of the random numbers that building draws: the same index for the same seed.
+        approximate: Whether searches may aim for less than all of the best; with False nothing is
+            built, and each search compares all rows.
+
+    Raises:
+        InvalidVectorError: `vectors` is no matrix of finite numbers.
+        InvalidArgumentError: There is no such metric, or no approximate search by it.
+    """
+
+    def __new__(
+        cls,
+        vectors: ArrayLike,
+        metric: Literal["cosine", "dot", "euclidean"] = "cosine",
+        *,
+        seed: int = 0,
+        approximate: bool = True,
+    ) -> Self: ...
+    @staticmethod
+    def from_bytes(
+        data: bytes,
+        vectors: ArrayLike,
+        metric: Literal["cosine", "dot", "euclidean"] = "cosine",
+    ) -> VectorIndex:
+        """Lay an index that `to_bytes` gave over the vectors that it was built of.
+
+        Args:
+            data: What `to_bytes` returned; it is copied.
+            vectors: As for building, the same rows in the same order. Their number and dimension
+                are checked; with other rows the index finds what is not the best.
+            metric: The one that it was built for.
+
+        Raises:
+            CorruptionError: The bytes are no index, or not all of one.
+            FormatVersionError: Another version of the library built it.
+            InvalidArgumentError: It was built of other vectors, or for another metric.
+        """
+    def to_bytes(self) -> bytes:
+        """Return the index without its vectors, for `from_bytes`; these are for the caller to keep.
+
+        Raises:
+            InvalidArgumentError: It was made with `approximate=False`, so there is nothing to keep.
+        """
+    def search(
+        self,
+        query: ArrayLike,
+        k: int = 10,
+        *,
+        recall: float = 0.95,
+        only: ArrayLike | None = None,
+        exclude: ArrayLike | None = None,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Return the ordinals and scores of the `k` rows most similar to a query, best first.
+
+        Equal scores are in the order of rows. There are fewer where fewer rows are selected.
+
+        Args:
+            query: A vector of the index's dimension.
+            k: At most this many.
+            recall: What share of the best `k` to aim for, above 0 and up to 1: met on average on a
+                sample of the index's own vectors, and no bound. The search is exact at 1, and where
+                few rows are selected.
+            only: Ordinals of the rows to look at, or a mask with a bool for each row.
+            exclude: Ordinals of rows to leave out, or a mask; both may be given.
+        """
+    def search_batch(
+        self,
+        queries: ArrayLike,
+        k: int = 10,
+        *,
+        recall: float = 0.95,
+        only: ArrayLike | None = None,
+        exclude: ArrayLike | None = None,
+        threads: int | None = None,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Return what `search` would for each row of a matrix (n, dim), as two matrices (n, k).
+
+        Where a query has fewer than `k` hits, its row ends with ordinals 2**32 - 1 and scores -inf.
+
+        Args:
+            queries: A vector of the index's dimension a row.
+            k: As many for each.
+            recall: As for `search`.
+            only: As for `search`, for all queries.
+            exclude: As for `search`, for all queries.
+            threads: How many to search with; None for as many as there are cores.
+        """
+    def explain(
+        self,
+        query: ArrayLike,
+        k: int = 10,
+        *,
+        recall: float = 0.95,
+        only: ArrayLike | None = None,
+        exclude: ArrayLike | None = None,
+    ) -> _Explained:
+        """Return what a search does, for the same arguments: how many lists and blocks it looks at.
+
+        Returns:
+            "lists" whose blocks' centres are compared, "blocks" of up to 32 rows that are scanned,
+            "coded" rows that are compared by the codes of all components, "exact" rows that are
+            compared by their components, and "is_exact": whether all selected rows are.
+        """
+    def __len__(self) -> int: ...
+    @property
+    def dimension(self) -> int:
+        """Number of components of each vector."""
+    @property
+    def metric(self) -> str:
+        """How vectors are compared: "cosine", "dot" or "euclidean"."""
+    @property
+    def approximate(self) -> bool:
+        """Whether searches may aim for less than all of the best."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the index takes beside its copy of the vectors."""
 
 @final
 class StaticEmbedder:
