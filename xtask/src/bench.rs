@@ -68,14 +68,16 @@ fn stores(workspace: &Workspace, arguments: &StoresArguments) -> Result<()> {
     process::run(bench.arg("--output").arg(output(workspace)?.join("stores.json")))
 }
 
-/// Measures vector search by other libraries, in an environment of their own.
+/// Measures vector search beside other libraries, in an environment of their own.
 fn peers(workspace: &Workspace, arguments: &PeersArguments) -> Result<()> {
     let data = data(workspace, arguments.data.as_deref())?;
     if !data.join("vectors_f16.npy").is_file() {
         bail!("the data set holds no vectors_f16.npy: cargo xtask data makes it");
     }
+    setup::run(workspace)?;
     let venv = workspace.target("peers-venv");
     python::make_peers_venv(workspace, &venv)?;
+    python::install_wheel(workspace, &venv, &setup::wheel(workspace)?)?;
     let output =
         output(workspace)?.join(format!("peers-vectors-{size}.json", size = arguments.size));
     let mut bench = process::command(workspace, python::bin(&venv, "python"));

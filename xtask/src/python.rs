@@ -111,6 +111,17 @@ pub(crate) fn make_peers_venv(workspace: &Workspace, venv: &Path) -> Result<()> 
     stamp.set(fingerprint)
 }
 
+/// Installs a wheel of this checkout into a virtual environment that has what it needs.
+///
+/// # Errors
+///
+/// When pip fails.
+pub(crate) fn install_wheel(workspace: &Workspace, venv: &Path, wheel: &Path) -> Result<()> {
+    let mut install = process::command(workspace, bin(venv, "python"));
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]);
+    process::run(install.args(["--no-deps", "--force-reinstall"]).arg(wheel))
+}
+
 /// The packages that a file of requirements names, each with its version.
 fn requirements(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());

@@ -103,10 +103,11 @@ fn make_wheel(workspace: &Workspace) -> Result<()> {
     }
     fingerprint.add(&fs::read(&carried).with_context(|| format!("reading {}", carried.display()))?);
     let stamp = stamp(workspace, "wheel");
-    if stamp.is(fingerprint) {
+    let folder = workspace.target("wheels");
+    // The wheel itself is wanted by the peers' environment, and goes with `cargo clean`.
+    if stamp.is(fingerprint) && the_wheel_in(&folder).is_ok() {
         return Ok(());
     }
-    let folder = workspace.target("wheels");
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }
@@ -114,10 +115,7 @@ fn make_wheel(workspace: &Workspace) -> Result<()> {
     build.args(["build", "--release", "--locked", "--manifest-path", "py-bindings/Cargo.toml"]);
     build.arg("--interpreter").arg(workspace.venv_bin("python")).arg("--out").arg(&folder);
     process::run(&mut build)?;
-    let wheel = the_wheel_in(&folder)?;
-    let mut install = process::python(workspace);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]);
-    process::run(install.args(["--no-deps", "--force-reinstall"]).arg(&wheel))?;
+    python::install_wheel(workspace, &workspace.venv(), &the_wheel_in(&folder)?)?;
     check_installation(workspace)?;
     stamp.set(fingerprint)
 }
@@ -138,6 +136,15 @@ fn check_installation(workspace: &Workspace) -> Result<()> {
         bail!("the wheel carries no {MODEL_IN_WHEEL}: see `include` in py-bindings/pyproject.toml");
     }
     Ok(())
+}
+
+/// The wheel that [`run`] has built.
+///
+/// # Errors
+///
+/// When it is not there.
+pub(crate) fn wheel(workspace: &Workspace) -> Result<PathBuf> {
+    the_wheel_in(&workspace.target("wheels"))
 }
 
 /// The one wheel that was built into `folder`.

@@ -29,6 +29,7 @@ class Entry:
 
 
 PEERS: Final = {
+    "sutra": Entry("ours", "Sutra"),
     "numpy-exact": Entry("exact", "NumpyExact"),
     "faiss-ivf-pq192": Entry("faiss", "IvfPq", {"codes": "PQ{half}x4fsr"}),
     "faiss-ivf-pq96": Entry("faiss", "IvfPq", {"codes": "PQ{quarter}x4fsr"}),
