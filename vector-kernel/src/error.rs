@@ -101,4 +101,46 @@ pub enum QueryError {
         /// The lowest such ordinal among the rows searched.
         ordinal: u32,
     },
+    /// A dimension that no index has.
+    #[error("dimension {dim} is not in 1..={}", crate::MAX_DIM)]
+    NoDimension {
+        /// The vectors' dimension.
+        dim: usize,
+    },
+    /// A threshold that no score can be compared with.
+    #[error("the threshold is NaN, not a score")]
+    Threshold,
+    /// A share that is not between 0 and 1.
+    #[error("lambda is {value}, not in 0..=1")]
+    Lambda {
+        /// The share given.
+        value: f32,
+    },
+    /// A hit whose score is not a number.
+    #[error("the score of candidate {index} is {value}, not a finite number")]
+    Candidate {
+        /// Position of the first such candidate.
+        index: usize,
+        /// Its score.
+        value: f32,
+    },
+    /// A search by several queries that was given none.
+    #[error("expected one query at least, found none")]
+    NoQueries,
+    /// Not one weight a query.
+    #[error("expected one weight for each of {expected} queries, found {found}")]
+    Weights {
+        /// Queries given.
+        expected: usize,
+        /// Weights given.
+        found: usize,
+    },
+    /// A weight that would turn the order of scores around, or is not a number.
+    #[error("weight {index} is {value}, not a finite number of 0 or above")]
+    Weight {
+        /// Position of the first such weight.
+        index: usize,
+        /// Its value.
+        value: f32,
+    },
 }

@@ -11,7 +11,7 @@ use crate::{
     kernels::{Isa, float::Pick},
     norm::{finite, inverse_norm_of},
     rows::Encoding,
-    scan::scan,
+    scan::{Collect, scan},
     scorer::{BLOCK, BinaryScorer, ByteScorer, FloatScorer, GROUP, Scorer},
     threads,
 };
@@ -148,13 +148,8 @@ impl<'a> FlatIndex<'a> {
         selection: Selection<'_>,
     ) -> Result<Vec<Vec<Hit>>, QueryError> {
         let queries = queries.into();
-        self.check_encoding(queries)?;
+        let count = self.check_all(queries)?;
         let width = self.query_width(queries);
-        let found = elements(queries);
-        if !found.is_multiple_of(width) {
-            return Err(QueryError::PartialQuery { query: width, found });
-        }
-        check_finite(queries)?;
         let groups: Vec<Query<'_>> = match queries {
             Query::F32(all) => all.chunks(GROUP * width).map(Query::F32).collect(),
             Query::I8(all) => all.chunks(GROUP * width).map(Query::I8).collect(),
@@ -166,7 +161,7 @@ impl<'a> FlatIndex<'a> {
         } else {
             groups.into_iter().map(answer).collect()
         };
-        let mut hits = Vec::with_capacity(found / width);
+        let mut hits = Vec::with_capacity(count);
         for answer in answers {
             hits.extend(answer?.into_iter().map(TopK::into_hits));
         }
@@ -185,6 +180,11 @@ impl<'a> FlatIndex<'a> {
             return Err(QueryError::Ordinal { ordinal, len: self.len() });
         }
         self.with_scorer(query, Single { ordinal })
+    }
+
+    /// The rows.
+    pub(crate) const fn rows(&self) -> Rows<'a> {
+        self.rows
     }
 
     /// Whether rows are floats, of 32 or 16 bits.
@@ -245,10 +245,10 @@ impl<'a> FlatIndex<'a> {
         ordinals: &[u32],
         top: &mut TopK,
     ) -> Result<(), QueryError> {
-        if let Some(&ordinal) = ordinals.iter().find(|&&ordinal| ordinal >= self.len) {
-            return Err(QueryError::Ordinal { ordinal, len: self.len() });
-        }
-        self.with_scorer(Query::F32(query), Each { ordinals, top })
+        let offer = |ordinal, score| {
+            top.push(score, ordinal);
+        };
+        self.score_list(Query::F32(query), ordinals, offer)
     }
 
     fn check_encoding(&self, query: Query<'_>) -> Result<(), QueryError> {
@@ -260,7 +260,7 @@ impl<'a> FlatIndex<'a> {
         }
     }
 
-    fn check_one(&self, query: Query<'_>) -> Result<(), QueryError> {
+    pub(crate) fn check_one(&self, query: Query<'_>) -> Result<(), QueryError> {
         self.check_encoding(query)?;
         let expected = self.query_width(query);
         let found = elements(query);
@@ -272,12 +272,34 @@ impl<'a> FlatIndex<'a> {
         check_finite(query)
     }
 
+    /// Refuses queries that can't be asked; says how many they are.
+    pub(crate) fn check_all(&self, queries: Query<'_>) -> Result<usize, QueryError> {
+        self.check_encoding(queries)?;
+        let width = self.query_width(queries);
+        let found = elements(queries);
+        if !found.is_multiple_of(width) {
+            return Err(QueryError::PartialQuery { query: width, found });
+        }
+        check_finite(queries)?;
+        Ok(found / width)
+    }
+
+    /// Offers the scores of the selected rows to collections that `new` makes, merged into one.
+    pub(crate) fn scan<S: Scorer, C: Collect>(
+        &self,
+        scorer: &S,
+        selection: Selection<'_>,
+        new: impl Fn() -> C + Sync,
+    ) -> Result<C, QueryError> {
+        scan(scorer, self.len, self.rows.encoding().row_bytes(self.dim), selection, new)
+    }
+
     fn query_width(&self, query: Query<'_>) -> usize {
         query.encoding().elements_per_row(self.dim)
     }
 
     /// Runs `task` with the scorer for `queries`, which have been checked.
-    fn with_scorer<T: Task>(&self, queries: Query<'_>, task: T) -> T::Output {
+    pub(crate) fn with_scorer<T: Task>(&self, queries: Query<'_>, task: T) -> T::Output {
         let Self { isa, metric, dim, inverse_norms, .. } = *self;
         match (self.rows, queries) {
             (Rows::F32(rows), Query::F32(queries)) => {
@@ -298,7 +320,7 @@ impl<'a> FlatIndex<'a> {
 }
 
 /// Something to be done with a scorer of any kind.
-trait Task {
+pub(crate) trait Task {
     type Output;
     fn run<S: Scorer>(self, scorer: &S) -> Self::Output;
 }
@@ -314,11 +336,11 @@ impl Task for Scan<'_> {
 
     fn run<S: Scorer>(self, scorer: &S) -> Self::Output {
         let Self { index, k, selection } = self;
+        let tops = || vec![TopK::new(k); scorer.queries()];
         if k == 0 {
-            return Ok((0..scorer.queries()).map(|_| TopK::new(0)).collect());
+            return Ok(tops());
         }
-        let row_bytes = index.rows.encoding().row_bytes(index.dim);
-        scan(scorer, index.len, row_bytes, k, selection)
+        index.scan(scorer, selection, tops)
     }
 }
 
@@ -335,26 +357,6 @@ impl Task for Single {
             .score(Pick::List(&[self.ordinal]), &mut block)
             .map_err(|ordinal| QueryError::RowNotFinite { ordinal })?;
         Ok(block[0][0])
-    }
-}
-
-struct Each<'a> {
-    ordinals: &'a [u32],
-    top: &'a mut TopK,
-}
-
-impl Task for Each<'_> {
-    type Output = Result<(), QueryError>;
-
-    fn run<S: Scorer>(self, scorer: &S) -> Self::Output {
-        let mut scores = [[0.0; BLOCK]];
-        for ordinals in self.ordinals.chunks(BLOCK) {
-            scorer
-                .score(Pick::List(ordinals), &mut scores)
-                .map_err(|ordinal| QueryError::RowNotFinite { ordinal })?;
-            self.top.extend(ordinals.iter().copied().zip(scores[0]));
-        }
-        Ok(())
     }
 }
 

@@ -34,11 +34,15 @@
 //! Invariant: results are a function of rows, query, k and selection alone.
 
 pub mod ann;
+mod diversity;
 mod error;
 mod flat;
 pub mod kernels;
 mod metric;
+mod multi;
 mod norm;
+mod pair;
+mod range;
 mod rows;
 mod scan;
 mod scorer;
@@ -46,10 +50,13 @@ mod selection;
 mod threads;
 mod topk;
 
+pub use diversity::diversify;
 pub use error::{IndexError, QueryError};
 pub use flat::{FlatIndex, MAX_DIM};
 pub use metric::{Metric, UnknownMetric};
+pub use multi::Combine;
 pub use norm::{inverse_norm, validate, validate_f16};
+pub use pair::score;
 pub use rows::{Encoding, Query, Rows};
 pub use selection::Selection;
 pub use topk::{Hit, TopK};

@@ -37,6 +37,28 @@ impl Rows<'_> {
         }
     }
 
+    /// These rows as queries for their own index, back to back.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such row of `dim` components.
+    pub(crate) fn gather(&self, dim: usize, ordinals: &[u32]) -> OwnedQuery {
+        let width = self.encoding().elements_per_row(dim);
+        let ranges = ordinals.iter().map(|&at| at as usize * width..(at as usize + 1) * width);
+        match self {
+            Self::F32(rows) => {
+                OwnedQuery::F32(ranges.flat_map(|row| &rows[row]).copied().collect())
+            }
+            Self::F16(rows) => {
+                OwnedQuery::F32(ranges.flat_map(|row| &rows[row]).map(|x| x.to_f32()).collect())
+            }
+            Self::I8(rows) => OwnedQuery::I8(ranges.flat_map(|row| &rows[row]).copied().collect()),
+            Self::Binary(rows) => {
+                OwnedQuery::Binary(ranges.flat_map(|row| &rows[row]).copied().collect())
+            }
+        }
+    }
+
     /// Elements (of the encoding's type) in all rows.
     pub(crate) const fn elements(&self) -> usize {
         match self {
@@ -71,6 +93,25 @@ impl Query<'_> {
             Self::F32(_) => Encoding::F32,
             Self::I8(_) => Encoding::I8,
             Self::Binary(_) => Encoding::Binary,
+        }
+    }
+}
+
+/// Queries that are owned.
+#[derive(Clone, Debug)]
+pub(crate) enum OwnedQuery {
+    F32(Vec<f32>),
+    I8(Vec<i8>),
+    Binary(Vec<u8>),
+}
+
+impl OwnedQuery {
+    /// The queries, borrowed.
+    pub(crate) fn as_query(&self) -> Query<'_> {
+        match self {
+            Self::F32(values) => Query::F32(values),
+            Self::I8(values) => Query::I8(values),
+            Self::Binary(bytes) => Query::Binary(bytes),
         }
     }
 }
