@@ -35,6 +35,7 @@
 
 pub mod ann;
 mod diversity;
+pub mod duplicates;
 mod error;
 mod flat;
 pub mod kernels;

@@ -3,7 +3,7 @@
 //! Invariant: the score of two rows is the same bits whichever is named first.
 
 use crate::{
-    FlatIndex, Metric, Query, QueryError, Rows,
+    FlatIndex, Metric, Query, QueryError, Rows, Selection,
     flat::{Task, check_finite},
     kernels::float::Pick,
     rows::OwnedQuery,
@@ -96,6 +96,14 @@ impl FlatIndex<'_> {
             Err(error) => Err(error),
             Ok(()) => Ok(queries),
         }
+    }
+
+    /// The selected ordinals, ascending.
+    pub(crate) fn selected(&self, selection: Selection<'_>) -> Vec<u32> {
+        let len = self.len() as u32;
+        let mut ordinals = Vec::with_capacity(selection.count(len) as usize);
+        selection.for_each_run(0..len, |run| ordinals.extend(run));
+        ordinals
     }
 }
 

@@ -29,6 +29,15 @@ impl Selection<'_> {
         }
     }
 
+    /// Whether an ordinal, which is in the index, is selected.
+    pub(crate) fn contains(&self, ordinal: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(bitmap) => bitmap.contains(ordinal),
+            Self::Except(bitmap) => !bitmap.contains(ordinal),
+        }
+    }
+
     /// Calls `visit` with each run of selected ordinals within `range`.
     pub(crate) fn for_each_run(&self, range: Range<u32>, mut visit: impl FnMut(Range<u32>)) {
         if range.is_empty() {
