@@ -13,6 +13,7 @@ mod operations;
 mod query;
 mod sound;
 mod text;
+mod vectors;
 
 pub use condition::{condition_seeds, filter};
 pub use damaged::{file_seeds, open_damaged};
@@ -21,6 +22,7 @@ pub use operations::{operate, operation_seeds};
 pub use query::{query, query_seeds};
 pub use sound::Part;
 pub use text::{read_text, text_seeds};
+pub use vectors::{search_vectors, vector_seeds};
 
 /// The environment variable that names the folder for [`write_seeds`].
 const SEEDS: &str = "SUTRA_FUZZ_SEEDS";
