@@ -476,8 +476,8 @@ impl Reader {
     ///     query: A vector of the store's dimension.
     ///     k: At most this many.
     ///     filter: A `Filter`, or a dict of its arguments.
-    ///     recall: How many of the nearest are to be found, as a share, on average: 1.0 for an exact
-    ///         search; less, to search by the indexes that the background builds.
+    ///     recall: How many of the nearest are to be found, as a share, on average: 1.0 for all of
+    ///         them; less, to search by the indexes that the background builds.
     #[pyo3(signature = (query, k=Count::of(10), *, filter=None, recall=Arg::of(Number(1.0))))]
     #[pyo3(text_signature = "($self, query, k=10, *, filter=None, recall=1.0)")]
     fn search_vector(

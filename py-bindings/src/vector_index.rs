@@ -40,7 +40,7 @@ struct Owned {
 
 enum Search<'a> {
     Exact(FlatIndex<'a>),
-    Approximate(AnnView<'a>),
+    Approximate(Box<AnnView<'a>>),
 }
 
 self_cell! {
@@ -89,7 +89,7 @@ impl Owned {
     fn search(&self) -> Result<Search<'_>, Refusal> {
         let flat = self.flat()?;
         match &self.bytes {
-            Some(bytes) => Ok(Search::Approximate(AnnView::new(bytes, flat)?)),
+            Some(bytes) => Ok(Search::Approximate(Box::new(AnnView::new(bytes, flat)?))),
             None => Ok(Search::Exact(flat)),
         }
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 import sutra_storage
 
 if TYPE_CHECKING:

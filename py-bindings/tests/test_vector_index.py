@@ -163,7 +163,7 @@ def test_few_that_are_selected_are_all_that_is_found(index: VectorIndex, vectors
     [
         lambda rows: rows.astype(np.float64),
         lambda rows: rows.astype(">f4"),
-        lambda rows: np.asfortranarray(rows),
+        np.asfortranarray,
         lambda rows: np.repeat(rows, 2, axis=0)[::2],
         lambda rows: np.repeat(rows, 2, axis=1)[:, ::2],
         lambda rows: rows.tolist(),
@@ -270,7 +270,7 @@ def test_damaged_bytes_are_refused_and_harm_nothing() -> None:
     rows = clustered(1500, 17)
     data = VectorIndex(rows).to_bytes()
     for damaged in (b"", data[:100], data[:-1], data + b"\0", b"\0" + data[1:]):
-        with pytest.raises(CorruptionError, match="damaged.*build it anew"):
+        with pytest.raises(CorruptionError, match=r"damaged.*build it anew"):
             VectorIndex.from_bytes(damaged, rows)
     with pytest.raises(FormatVersionError, match="version") as raised:
         VectorIndex.from_bytes(data[:8] + b"\xff" + data[9:], rows)
@@ -338,11 +338,11 @@ def test_unfit_metrics_and_seeds_are_refused() -> None:
 
 
 def test_unfit_queries_are_refused(index: VectorIndex, vectors: Matrix) -> None:
-    with pytest.raises(InvalidVectorError, match="query vector: expected .* 48, found 47"):
+    with pytest.raises(InvalidVectorError, match=r"query vector: expected .* 48, found 47"):
         index.search(vectors[0, 1:])
     with pytest.raises(InvalidVectorError, match="query vector: component 2 is NaN"):
         index.search([0.0, 0.0, np.nan] + [0.0] * 45)
-    with pytest.raises(InvalidVectorError, match="queries: expected .* 48, found 47"):
+    with pytest.raises(InvalidVectorError, match=r"queries: expected .* 48, found 47"):
         index.search_batch(vectors[:, 1:])
     for target in (0.9, 1.0):
         queries = vectors[:10].copy()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from sutra_storage import VectorIndex
 
 from peers.peer import Footprint, Ids, Matrix, Peer, Setting
+from sutra_storage import VectorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -865,8 +865,8 @@ class Reader:
             query: A vector of the store's dimension.
             k: At most this many.
             filter: A `Filter`, or a dict of its arguments.
-            recall: How many of the nearest are to be found, as a share, on average: 1.0 for an exact
-                search; less, to search by the indexes that the background builds.
+            recall: How many of the nearest are to be found, as a share, on average: 1.0 for all of
+                them; less, to search by the indexes that the background builds.
         """
     def search_vectors(
         self,
