@@ -1,7 +1,7 @@
 //! SIMD vector distances, exact and approximate, filtered top-k search over borrowed rows.
 //!
-//! The crate opens no file, copies no row and reads no clock: it lays a [`FlatIndex`] over a slice,
-//! of a memory map say, and answers queries with dense `u32` ordinals.
+//! The crate opens no file, keeps no copy of a row and reads no clock: it lays a [`FlatIndex`] over a
+//! slice, of a memory map say, and answers queries with dense `u32` ordinals.
 //!
 //! ```
 //! use roaring::RoaringBitmap;
@@ -18,6 +18,18 @@
 //! assert_eq!((best[0].ordinal, best[0].score), (1, 0.8));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # What is here
+//!
+//! | to find | use |
+//! |---|---|
+//! | the most similar rows | [`FlatIndex::search`], [`FlatIndex::search_batch`]; [`ann`] for many rows |
+//! | all rows that are similar enough | [`FlatIndex::search_range`] |
+//! | rows near any or all of several queries | [`FlatIndex::search_any`], [`FlatIndex::search_all`] |
+//! | hits that differ from one another | [`diversify`] |
+//! | rows that are the same, or nearly so | [`duplicates`] |
+//! | one score | [`FlatIndex::score`], [`FlatIndex::score_rows`], [`score`](score()) |
+//! | a few bits for each component | [`quantize`] |
 //!
 //! # What the answers promise
 //!
@@ -43,6 +55,7 @@ mod metric;
 mod multi;
 mod norm;
 mod pair;
+pub mod quantize;
 mod range;
 mod rows;
 mod scan;
