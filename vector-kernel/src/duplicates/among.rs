@@ -41,8 +41,8 @@ use crate::{FlatIndex, Hit, QueryError, Selection, threads};
 ///
 /// # Complexity
 ///
-/// A search for each selected row, and a score for each hit; memory for 24 bytes a selected row, and 12
-/// for each hit that reaches the threshold.
+/// A search for each selected row, and a score for each hit; memory for 28 bytes a selected row, and
+/// about 24 for each hit that reaches the threshold.
 pub fn near_duplicates_among<E, N>(
     index: &FlatIndex<'_>,
     threshold: f32,

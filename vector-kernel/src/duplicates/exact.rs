@@ -31,7 +31,7 @@ const PART: usize = 1024;
 ///
 /// # Complexity
 ///
-/// One pass over the selected rows, one more over those that have equals, and a sort; memory for 16
+/// One pass over the selected rows, one more over those that have equals, and a sort; memory for 36
 /// bytes a row.
 pub fn exact_duplicates(
     index: &FlatIndex<'_>,

@@ -64,7 +64,7 @@ pub fn groups_of(pairs: &[Pair]) -> Vec<Vec<u32>> {
 ///
 /// # Complexity
 ///
-/// n²/2 scores for n selected rows; memory for 8 bytes a row, however many pairs there are.
+/// n²/2 scores for n selected rows; memory for 12 bytes a row, however many pairs there are.
 pub fn near_duplicate_groups(
     index: &FlatIndex<'_>,
     threshold: f32,

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | [`exact_duplicates`] | groups of equal rows | one pass |
 //! | [`near_duplicates`] | all pairs that reach a threshold | n²/2 scores |
-//! | [`near_duplicate_groups`] | what such pairs connect | as much, and 4 bytes a row |
+//! | [`near_duplicate_groups`] | what such pairs connect | as much, and 12 bytes a row |
 //! | [`near_duplicates_among`] | those pairs that a neighbour search comes upon | a search a row |
 //!
 //! Where equal rows are common, find them first, and leave out of the rest all but one of each group:
