@@ -22,6 +22,7 @@ mod path;
 mod reader;
 mod repair;
 mod report;
+mod selection;
 mod snapshot;
 mod store;
 mod transaction;
