@@ -7,6 +7,7 @@
 
 #![expect(clippy::doc_markdown, reason = "these docstrings are read in Python, as plain text")]
 
+mod aligned;
 mod arguments;
 mod association;
 mod attributes;

@@ -6,12 +6,14 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use self_cell::self_cell;
 use vector_kernel::ann::{AnnBuilder, AnnError, AnnView, Work};
 use vector_kernel::{FlatIndex, Hit, Metric, QueryError, Rows, Selection, inverse_norm};
 
+use crate::aligned::Aligned;
 use crate::arguments::{Arg, Count, Number, Text, name, one_of};
 use crate::errors::{Kind, invalid, invalid_vector, raise, raise_version};
 use crate::selection::Selected;
@@ -33,7 +35,7 @@ struct Owned {
     /// Of the rows, for the cosine; otherwise empty.
     inverse_norms: Vec<f32>,
     /// Of the approximate index; none where there is only the exact search.
-    bytes: Option<Vec<u8>>,
+    bytes: Option<Aligned<u8>>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "an index has one, on the heap")]
@@ -54,7 +56,7 @@ self_cell! {
 enum Origin {
     Exact,
     Built { seed: u64 },
-    Bytes(Vec<u8>),
+    Bytes(Aligned<u8>),
 }
 
 /// Why there is no index; which rows and what of an argument is said where Python is at hand.
@@ -63,6 +65,25 @@ enum Refusal {
     Ann(AnnError),
     /// Of the rows' shape.
     Shape(String),
+    NoMemory {
+        bytes: usize,
+    },
+}
+
+impl Refusal {
+    fn raise(self, py: Python<'_>) -> PyErr {
+        match self {
+            Self::NotFinite(row) => {
+                let why = format!("vectors[{row}] holds a component that is not finite");
+                invalid_vector(py, None, &why)
+            }
+            Self::Shape(why) => invalid_vector(py, None, &format!("vectors: {why}")),
+            Self::Ann(error) => refuse_index(py, &error),
+            Self::NoMemory { bytes } => {
+                PyMemoryError::new_err(format!("no memory for an index of {bytes} bytes"))
+            }
+        }
+    }
 }
 
 impl From<AnnError> for Refusal {
@@ -108,10 +129,19 @@ fn make(rows: IndexRows, dim: usize, metric: Metric, origin: Origin) -> Result<I
     let mut owned = Owned { rows, dim, metric, inverse_norms, bytes: None };
     owned.bytes = match origin {
         Origin::Exact => None,
-        Origin::Built { seed } => Some(AnnBuilder::new(owned.flat()?)?.seed(seed).build()?),
+        Origin::Built { seed } => {
+            Some(aligned(&AnnBuilder::new(owned.flat()?)?.seed(seed).build()?)?)
+        }
         Origin::Bytes(bytes) => Some(bytes),
     };
     Index::try_new(owned, Owned::search)
+}
+
+fn aligned(bytes: &[u8]) -> Result<Aligned<u8>, Refusal> {
+    let no_memory = |_| Refusal::NoMemory { bytes: bytes.len() };
+    let mut copy = Aligned::with_room(bytes.len()).map_err(no_memory)?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
 }
 
 fn inverse_norms(rows: &IndexRows, dim: usize) -> Vec<f32> {
@@ -192,7 +222,8 @@ impl VectorIndex {
         metric: Arg<Text<'_>, name::metric>,
     ) -> PyResult<Self> {
         let metric = one_of(py, "metric", metric.0, &METRICS)?;
-        Self::of(py, vectors, metric, Origin::Bytes(data.as_bytes().to_vec()))
+        let data = aligned(data.as_bytes()).map_err(|refusal| refusal.raise(py))?;
+        Self::of(py, vectors, metric, Origin::Bytes(data))
     }
 
     /// Return the index without its vectors, for `from_bytes`; these are for the caller to keep.
@@ -371,7 +402,7 @@ impl VectorIndex {
     #[getter]
     fn nbytes(&self) -> usize {
         let Owned { inverse_norms, bytes, .. } = self.0.borrow_owner();
-        size_of_val(inverse_norms.as_slice()) + bytes.as_ref().map_or(0, Vec::len)
+        size_of_val(inverse_norms.as_slice()) + bytes.as_ref().map_or(0, |bytes| bytes.len())
     }
 
     fn __repr__(&self) -> String {
@@ -399,14 +430,7 @@ impl VectorIndex {
         origin: Origin,
     ) -> PyResult<Self> {
         let (rows, dim) = index_rows(vectors, "vectors")?;
-        py.detach(|| make(rows, dim, metric, origin)).map(Self).map_err(|refusal| match refusal {
-            Refusal::NotFinite(row) => {
-                let why = format!("vectors[{row}] holds a component that is not finite");
-                invalid_vector(py, None, &why)
-            }
-            Refusal::Shape(why) => invalid_vector(py, None, &format!("vectors: {why}")),
-            Refusal::Ann(error) => refuse_index(py, &error),
-        })
+        py.detach(|| make(rows, dim, metric, origin)).map(Self).map_err(|refusal| refusal.raise(py))
     }
 
     /// The hits of one query, and what was done for them.

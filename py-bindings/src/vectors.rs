@@ -16,6 +16,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
+use crate::aligned::Aligned;
 use crate::errors::{invalid_vector, is_callers};
 
 /// The most components that a vector of any store has.
@@ -250,9 +251,9 @@ pub(crate) fn matrix(
 /// The rows of an index of vectors, in the precision that they came in.
 pub(crate) enum IndexRows {
     /// Of `float32`, or made of other numbers.
-    Single(Vec<f32>),
+    Single(Aligned<f32>),
     /// Of `float16`.
-    Half(Vec<f16>),
+    Half(Aligned<f16>),
 }
 
 /// A copy of the rows of a matrix, and their number of components.
@@ -278,13 +279,18 @@ pub(crate) fn index_rows(given: &Bound<'_, PyAny>, name: &str) -> PyResult<(Inde
         let numpy = py.import(intern!(py, "numpy"))?;
         let plain = numpy.call_method("ascontiguousarray", (array,), Some(&options))?;
         let plain = plain.cast::<PyArrayDyn<f16>>()?.try_readonly()?;
-        let mut copy = room(rows * dim)?;
+        let mut copy = aligned_room(rows * dim)?;
         copy.extend_from_slice(plain.as_slice()?);
         return Ok((IndexRows::Half(copy), dim));
     }
     let floats = Floats::of(given, owner, fits)?;
     let (rows, dim) = (floats.shape()[0], floats.shape()[1]);
-    Ok((IndexRows::Single(floats.copy(0..rows * dim)?), dim))
+    let mut copy = aligned_room(rows * dim)?;
+    match floats {
+        Floats::Single(array) => copy.extend_from_slice(array.as_slice()?),
+        Floats::Double(array) => copy.extend(array.as_slice()?.iter().map(|&value| value as f32)),
+    }
+    Ok((IndexRows::Single(copy), dim))
 }
 
 fn check_dim(py: Python<'_>, found: usize, dim: usize, owner: Owner<'_>) -> PyResult<()> {
@@ -335,10 +341,18 @@ fn room<T>(components: usize) -> PyResult<Vec<T>> {
     let mut empty = Vec::new();
     match empty.try_reserve_exact(components) {
         Ok(()) => Ok(empty),
-        Err(_) => Err(PyMemoryError::new_err(format!(
-            "no memory for {components} components of vectors; pass or ask for fewer at a time"
-        ))),
+        Err(_) => Err(no_memory(components)),
     }
+}
+
+fn aligned_room<T: Copy + Default>(components: usize) -> PyResult<Aligned<T>> {
+    Aligned::with_room(components).map_err(|_| no_memory(components))
+}
+
+fn no_memory(components: usize) -> PyErr {
+    PyMemoryError::new_err(format!(
+        "no memory for {components} components of vectors; pass or ask for fewer at a time"
+    ))
 }
 
 /// Rows of zeros to be filled, or Python's `MemoryError`.
