@@ -38,7 +38,6 @@ struct Owned {
     bytes: Option<Aligned<u8>>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "an index has one, on the heap")]
 enum Search<'a> {
     Exact(FlatIndex<'a>),
     Approximate(Box<AnnView<'a>>),
