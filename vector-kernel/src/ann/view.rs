@@ -38,7 +38,7 @@ pub(super) const ANY_REACH: f32 = 1e9;
 impl Effort {
     /// Looks at everything.
     pub(super) const ALL: Self =
-        Self { blocks: u32::MAX, radius_weight: 0.2, reach: ANY_REACH, slack: 8.0 };
+        Self { blocks: u32::MAX, radius_weight: 0.2, reach: ANY_REACH, slack: 16.0 };
 
     /// So many times the blocks.
     pub(super) fn times(self, factor: f32) -> Self {
