@@ -50,6 +50,7 @@ mod diversity;
 pub mod duplicates;
 mod error;
 mod flat;
+mod hadamard;
 pub mod kernels;
 mod metric;
 mod multi;

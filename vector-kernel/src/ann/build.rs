@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use super::coding::{self, CodedList};
 use super::layout::Header;
 use super::matrix::{mean_of, times_transposed};
+use super::projection::{self, Shape, transposed};
 use super::random::Random;
-use super::rotation::{self, Shape, transposed};
 use super::{AnnError, AnnView, MAX_ANN_DIM, calibration, clustering};
 use crate::kernels::codes::BLOCK_CODES;
 use crate::{FlatIndex, Metric, threads};
@@ -133,7 +133,7 @@ impl Projection {
         let mut sample = gather(rows, &sampled);
         let mean = mean_of(&sample, shape.dim);
         subtract(&mut sample, &mean);
-        let rows = rotation::train(shape, &sample, random);
+        let rows = projection::train(shape, &sample, random);
         let columns = transposed(&rows, shape.dim);
         Self { shape, mean, rows, columns }
     }

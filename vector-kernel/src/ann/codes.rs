@@ -4,7 +4,7 @@
 //! side; rows hold those of what they leave, a vector each; an entry of both and of its ordinal has the same slot.
 
 use super::layout::stride;
-use super::rotation::Shape;
+use super::projection::Shape;
 use crate::kernels::codes::{
     BLOCK_CODES, CHUNK_BYTES, CHUNK_COMPONENTS, GROUP_BYTES, GROUP_COMPONENTS,
 };

@@ -8,7 +8,7 @@ use super::layout::{
 };
 use super::matrix::mean_of;
 use super::mixing::mix;
-use super::rotation::Shape;
+use super::projection::Shape;
 use super::view::Effort;
 use crate::FlatIndex;
 use crate::kernels::Isa;

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use super::codes::block_bytes;
-use super::rotation::Shape;
+use super::projection::Shape;
 use super::view::Effort;
 use super::{AnnError, TARGETS};
 use crate::kernels::codes::{BLOCK_CODES, BYTE_GROUP_BYTES, GROUP_COMPONENTS};

@@ -6,6 +6,7 @@
 //! stay, but for rounding, which is the same on every instruction set.
 
 use super::random::Random;
+use crate::hadamard::transform;
 use crate::kernels::Isa;
 use crate::kernels::simd::{Kernel, Simd};
 
@@ -63,31 +64,6 @@ fn flip(values: &mut [f32], signs: &mut Random, scale: f32) {
                 *value = f32::from_bits(value.to_bits() ^ sign) * scale;
             }
         }
-    }
-}
-
-/// Walsh's and Hadamard's transform, without its scale.
-#[inline(always)]
-fn transform(values: &mut [f32]) {
-    let (eights, _) = values.as_chunks_mut::<8>();
-    for values in eights {
-        for half in [1, 2, 4] {
-            let before = *values;
-            for (at, value) in values.iter_mut().enumerate() {
-                let (x, y) = (before[at & !half], before[at | half]);
-                *value = if at & half == 0 { x + y } else { x - y };
-            }
-        }
-    }
-    let mut half = 8;
-    while half < values.len() {
-        for pair in values.chunks_exact_mut(2 * half) {
-            let (low, high) = pair.split_at_mut(half);
-            for (x, y) in low.iter_mut().zip(high) {
-                (*x, *y) = (*x + *y, *x - *y);
-            }
-        }
-        half *= 2;
     }
 }
 

@@ -3,7 +3,7 @@
 use super::codes::CENTRE;
 use super::layout::{Places, f32_at, projection_block_bytes, u32_at};
 use super::mixing::mix_row;
-use super::rotation::Shape;
+use super::projection::Shape;
 use crate::kernels::Isa;
 use crate::kernels::codes::{
     BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_COMPONENTS, GROUP_COMPONENTS, GroupQuery, MAX_HALF_SUM,

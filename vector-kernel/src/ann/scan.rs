@@ -7,8 +7,8 @@ use super::candidates::{Candidate, Candidates};
 use super::layout::{
     CodePlaces, LIST_BYTES, Places, RADII_BYTES, SLOT_BYTES, f32_at, stride, u32_at,
 };
+use super::projection::Shape;
 use super::query::{CodedQuery, Scale};
-use super::rotation::Shape;
 use crate::kernels::codes::{BLOCK_CODES, CHUNK_BYTES, GROUP_BYTES, GROUP_COMPONENTS, GroupQuery};
 use crate::kernels::simd::{Kernel, Simd};
 

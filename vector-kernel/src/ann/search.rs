@@ -24,7 +24,7 @@ const FIRST_BLOCKS: usize = 32;
 /// compared by both codes.
 const FOUND_FIRST: usize = 8;
 const EXTRA: usize = 5;
-/// How much more than could be expected those of the first components that do not lead may add to a score, in standard
+/// How much more than could be expected a projection's components that do not lead may add to a score, in standard
 /// deviations.
 const TRAIL_SLACK: f32 = 3.0;
 /// Centres that are compared for each block that is looked at.

@@ -59,7 +59,7 @@ pub struct Work {
     pub lists: usize,
     /// Blocks of up to 32 vectors that were scanned.
     pub blocks: usize,
-    /// Vectors that were compared by the codes of all components.
+    /// Vectors that were compared by both codes.
     pub coded: usize,
     /// Vectors that were compared exactly.
     pub exact: usize,
@@ -84,7 +84,6 @@ pub struct AnnView<'a> {
 /// let index = FlatIndex::new(Rows::F32(&rows), 2, Metric::Cosine)?;
 /// let bytes = AnnBuilder::new(index)?.build()?;
 /// let outline = AnnOutline::parse(&bytes)?;
-/// assert_eq!(outline.len(), 3);
 /// let hits = outline.view(&bytes, index)?.search(&[2.0, 0.0], 1, 0.9, Selection::All)?;
 /// assert_eq!(hits[0].ordinal, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -124,18 +123,6 @@ impl AnnOutline {
             }
         }
         Ok(Self { header, places })
-    }
-
-    /// How many vectors are indexed.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.header.len as usize
-    }
-
-    /// Whether none is.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.header.len == 0
     }
 
     /// Lays a view over the bytes that it was read from, and the rows that they were built from.

@@ -6,6 +6,7 @@
 //! order, so that every machine rotates to the same bits.
 
 use crate::ann::random::Random;
+use crate::hadamard::transform;
 
 const ROUNDS: usize = 2;
 
@@ -56,20 +57,6 @@ impl Rotation {
 fn multiply(values: &mut [f32], factors: &[f32]) {
     for (value, factor) in values.iter_mut().zip(factors) {
         *value *= factor;
-    }
-}
-
-/// Walsh's and Hadamard's transform, without its scale, of a power of two of components.
-fn transform(values: &mut [f32]) {
-    let mut half = 1;
-    while half < values.len() {
-        for pair in values.chunks_exact_mut(2 * half) {
-            let (low, high) = pair.split_at_mut(half);
-            for (x, y) in low.iter_mut().zip(high) {
-                (*x, *y) = (*x + *y, *x - *y);
-            }
-        }
-        half *= 2;
     }
 }
 
