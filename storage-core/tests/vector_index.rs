@@ -224,11 +224,19 @@ fn a_background_thread_builds_it_and_closing_waits_for_no_build() {
     let open =
         || GraphStore::open(dir.path(), OpenOptions { background: true, ..options() }).unwrap();
     let store = open();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(2);
-    while store.stats().unwrap().indexed_vectors == 0 {
-        assert!(std::time::Instant::now() < deadline, "no index is built");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let wait_for_index = || {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_mins(2);
+        while store.stats().unwrap().indexed_vectors == 0 {
+            assert!(std::time::Instant::now() < deadline, "no index is built");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    wait_for_index();
+    // Of a segment that a call made, too.
+    store.delete_concept("c1").unwrap();
+    store.compact().unwrap();
+    assert_eq!(store.stats().unwrap().indexed_vectors, 0);
+    wait_for_index();
     assert!(recall(&store, &Filter::default()) > 0.93);
     store.close().unwrap();
     std::fs::remove_file(&index_files(dir.path())[0]).unwrap();

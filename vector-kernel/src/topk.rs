@@ -43,7 +43,7 @@ impl<K: Ord + Copy> TopK<K> {
         Self { k, heap: BinaryHeap::new() }
     }
 
-    /// Offers a pair, and says whether it is kept for now.
+    /// Offers a pair, and says whether it is kept until better ones come.
     #[inline]
     pub fn push(&mut self, score: f32, key: K) -> bool {
         if score.is_nan() {

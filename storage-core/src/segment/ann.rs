@@ -14,9 +14,9 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, PoisonError};
 
-use vector_kernel::ann::{AnnBuilder, AnnError, AnnOutline, AnnView};
+use vector_kernel::ann::{AnnBuilder, AnnError, AnnOutline, AnnView, MAX_ANN_DIM};
 use vector_kernel::{FlatIndex, Metric, QueryError};
 
 use super::Segment;
@@ -29,6 +29,8 @@ const MAGIC: &[u8; 8] = b"SUTRAVIX";
 const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 64;
 const BLOCK_BYTES: usize = 1 << 20;
+/// Fewer vectors are scanned in the time of a search by an index.
+const LEAST_INDEXED: u32 = 4096;
 
 /// An index that is there: perhaps damaged.
 pub(crate) struct AnnFile {
@@ -111,7 +113,8 @@ impl AnnFile {
     }
 
     fn checked_outline(&self) -> Option<&AnnOutline> {
-        self.outline.get_or_init(|| self.check().ok()).as_ref()
+        let sound = || if self.verify().is_empty() { self.outline().ok() } else { None };
+        self.outline.get_or_init(sound).as_ref()
     }
 
     /// Every damaged block, or what else is wrong.
@@ -124,14 +127,6 @@ impl AnnFile {
             damage.extend(self.outline().err());
         }
         damage
-    }
-
-    fn check(&self) -> Result<AnnOutline> {
-        self.checksums()?;
-        for block in self.blocks() {
-            self.compare(block)?;
-        }
-        self.outline()
     }
 
     fn corrupt(&self, offset: usize, expected: impl Into<String>, found: String) -> Error {
@@ -207,6 +202,32 @@ impl AnnFile {
 }
 
 impl Segment {
+    /// Whether its vectors are worth an index for approximate search, and it has no sound one.
+    pub(crate) fn wants_ann(&self) -> bool {
+        let metric_has_one = self.metric != Metric::Euclidean && self.dim <= MAX_ANN_DIM;
+        self.is_file()
+            && metric_has_one
+            && self.vectors() >= LEAST_INDEXED
+            && self.ann().is_none_or(|ann| ann.is_broken())
+    }
+
+    /// The index for approximate search, as far as this handle knows of one.
+    pub(crate) fn ann(&self) -> Option<Arc<AnnFile>> {
+        self.ann.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the index that is there now, if any is.
+    pub(crate) fn look_for_ann(&self, fs: &dyn FileSystem) -> Result<()> {
+        let found = AnnFile::open(fs, &self.path, self.identity.store, self.identity.id)?;
+        // In the place of a damaged one comes only what is sound.
+        let known_broken = self.ann().is_some_and(|ann| ann.is_broken());
+        if let Some(found) = found.filter(|found| !known_broken || found.is_sound()) {
+            let mut ann = self.ann.write().unwrap_or_else(PoisonError::into_inner);
+            *ann = Some(Arc::new(found));
+        }
+        Ok(())
+    }
+
     /// Builds an index of its vectors, on so many threads; `None` where it is not to go on.
     pub(crate) fn build_ann(
         &self,

@@ -19,13 +19,12 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use graph_index::{GraphView, Side};
 use half::f16;
 use roaring::RoaringBitmap;
 use text_index::TextView;
-use vector_kernel::ann::MAX_ANN_DIM;
 use vector_kernel::{FlatIndex, Metric, QueryError, Rows};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -46,9 +45,6 @@ use crate::{Error, Result, interrupt};
 use format::{BLOCK_BYTES, Blocks, Kind, Outline, Section};
 pub(crate) use format::{read_u32, read_u64};
 use scopes::{Expiries, NamespaceIndex};
-
-/// Fewer vectors are scanned in the time of a search by an index.
-const LEAST_INDEXED: u32 = 4096;
 
 /// One immutable part of a store.
 pub(crate) struct Segment {
@@ -538,32 +534,6 @@ impl Segment {
         FlatIndex::new(rows, self.dim, metric)
             .and_then(|index| index.with_inverse_norms(norms))
             .map_err(|e| self.corrupt(Kind::Vectors, "searchable vectors", e.to_string()))
-    }
-
-    /// Whether its vectors are worth an index for approximate search, and it has no sound one.
-    pub(crate) fn wants_ann(&self) -> bool {
-        let metric_has_one = self.metric != Metric::Euclidean && self.dim <= MAX_ANN_DIM;
-        self.is_file()
-            && metric_has_one
-            && self.vectors() >= LEAST_INDEXED
-            && self.ann().is_none_or(|ann| ann.is_broken())
-    }
-
-    /// The index for approximate search, as far as this handle knows of one.
-    pub(crate) fn ann(&self) -> Option<Arc<AnnFile>> {
-        self.ann.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Takes the index that is there now, if any is.
-    pub(crate) fn look_for_ann(&self, fs: &dyn FileSystem) -> Result<()> {
-        let found = AnnFile::open(fs, &self.path, self.identity.store, self.identity.id)?;
-        // In the place of a damaged one comes only what is sound.
-        let known_broken = self.ann().is_some_and(|ann| ann.is_broken());
-        if let Some(found) = found.filter(|found| !known_broken || found.is_sound()) {
-            let mut ann = self.ann.write().unwrap_or_else(PoisonError::into_inner);
-            *ann = Some(Arc::new(found));
-        }
-        Ok(())
     }
 
     // ---- words and edges -----------------------------------------------------------------------

@@ -85,10 +85,10 @@ fn copy_store(disk: &Disk, manifest: &Manifest, target: &Path) -> Result<()> {
     }
     // Else power loss could keep the manifest's name and not theirs.
     fs.sync_dir(target).map_err(|e| Error::io("sync", target, e))?;
+    let store = manifest.store_uuid(&disk.dir)?;
     for entry in &manifest.segments {
         let (from, to) = (segment_path(&disk.dir, entry.id), segment_path(target, entry.id));
         copy(fs, &from, &to)?;
-        let store = manifest.store_uuid(&disk.dir)?;
         // One that is damaged is made anew where it is wanted.
         if AnnFile::open(fs, &from, store, entry.id)?.is_some_and(|ann| ann.verify().is_empty()) {
             copy(fs, &ann_path_of(&from), &ann_path_of(&to))?;
@@ -103,7 +103,6 @@ fn copy_store(disk: &Disk, manifest: &Manifest, target: &Path) -> Result<()> {
     }
     let seg = target.join("seg");
     fs.sync_dir(&seg).map_err(|e| Error::io("sync", &seg, e))?;
-    let store = manifest.store_uuid(&disk.dir)?;
     let log = header(store, manifest.log, manifest.lsn + 1, manifest.lsn);
     Log::create(fs, target, log)?;
     manifest.publish(fs, target)?;

@@ -166,6 +166,7 @@ impl Shared {
             next
         };
         self.show(writer, next);
+        self.maintenance.index_soon();
         disk.control.set_generation(manifest.generation);
         Ok(())
     }
@@ -179,6 +180,7 @@ impl Shared {
         let (position, state) = disk.load(&self.state.load().store)?;
         writer.position = Some(position);
         self.show(writer, state);
+        self.maintenance.index_soon();
         Ok(())
     }
 

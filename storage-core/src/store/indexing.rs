@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::disk::Disk;
-use super::{Shared, commit};
+use super::{Shared, VerifyReport, commit};
 use crate::fs::{Access, File};
 use crate::manifest::Manifest;
 use crate::segment::{AnnFile, Segment};
@@ -122,10 +122,16 @@ impl Shared {
 }
 
 impl Disk {
-    /// The index that is beside a segment now.
-    pub(super) fn ann_of(&self, segment: &Segment) -> Result<Option<AnnFile>> {
+    /// Compares the index beside a segment, if there is one, with its checksums.
+    pub(super) fn verify_ann(&self, segment: &Segment, report: &mut VerifyReport) -> Result<()> {
         let identity = segment.identity();
-        AnnFile::open(&*self.fs, segment.path(), identity.store, identity.id)
+        let ann = AnnFile::open(&*self.fs, segment.path(), identity.store, identity.id)?;
+        if let Some(ann) = ann {
+            report.files += 1;
+            report.bytes += ann.byte_len() as u64;
+            ann.verify().into_iter().for_each(|error| report.note(error));
+        }
+        Ok(())
     }
 
     /// Whether the newest manifest names a segment.

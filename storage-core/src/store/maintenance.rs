@@ -205,6 +205,12 @@ impl Maintenance {
         wanted.swept = Some(now);
     }
 
+    /// Sees to it that segments without an index get one, once no more come.
+    pub(super) fn index_soon(&self) {
+        self.signals.lock().index_at = Some(Instant::now() + INDEX_PAUSE);
+        self.signals.changed.notify_all();
+    }
+
     pub(super) fn note_error(&self, error: &Error) {
         self.signals.lock().last_error = Some(error.to_string());
     }
@@ -358,7 +364,6 @@ impl Shared {
             wanted.retry_at = Some(Instant::now() + pause.min(LONGEST_RETRY_PAUSE));
         }
         wanted.last_error = outcome.err().map(|error| error.to_string());
-        wanted.index_at = Some(Instant::now() + INDEX_PAUSE);
         drop(wanted);
         self.maintenance.signals.changed.notify_all();
     }

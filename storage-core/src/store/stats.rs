@@ -167,12 +167,7 @@ impl Shared {
         for part in segments {
             report.files += 1;
             report.bytes += part.segment.byte_len() as u64;
-            let ann = disk.ann_of(&part.segment)?;
-            if let Some(ann) = ann {
-                report.files += 1;
-                report.bytes += ann.byte_len() as u64;
-                ann.verify().into_iter().for_each(|error| report.note(error));
-            }
+            disk.verify_ann(&part.segment, &mut report)?;
             let mut damage = part.segment.verify_all().peekable();
             if damage.peek().is_some() {
                 damage.for_each(|error| report.note(error));
@@ -221,6 +216,7 @@ impl Shared {
                             report.files += 1;
                             report.bytes += segment.byte_len() as u64;
                             segment.verify_all().for_each(|error| report.note(error));
+                            disk.verify_ann(&segment, &mut report)?;
                             interrupt::check_now()?;
                         }
                         Err(error) => report.note_of(error, at == 0),
