@@ -126,7 +126,7 @@ fn filters_leave_as_many_hits_as_there_are_and_as_good_ones() {
         .map(|hit| hit.ordinal)
         .collect();
     let found = recall(&view, index, queries, 0.95, Selection::Only(&corner));
-    assert!(found > 0.9, "{found} in a corner");
+    assert!(found > 0.93, "{found} in a corner");
     let empty = RoaringBitmap::new();
     recall(&view, index, queries, 0.95, Selection::Only(&empty));
 }
@@ -214,9 +214,10 @@ fn a_batch_is_answered_as_its_queries_are() {
 fn any_number_of_rows_of_any_dimension_can_be_indexed() {
     for dim in [1, 2, 3, 7, 64, 127, 129, 191, 193] {
         for count in [0, 1, 2, 33, 1001] {
-            let rows = clustered(count, dim, 5);
+            let all = clustered(40 + count, dim, 5);
+            let (queries, rows) = all.split_at(40 * dim);
             for metric in [Metric::Cosine, Metric::Dot] {
-                let index = flat(&rows, dim, metric);
+                let index = flat(rows, dim, metric);
                 let bytes = build(index);
                 let view = AnnView::new(&bytes, index).unwrap();
                 let query = vec![0.5; dim];
@@ -226,8 +227,8 @@ fn any_number_of_rows_of_any_dimension_can_be_indexed() {
                 if count <= 1000 {
                     assert_eq!(hits, best, "{count} x {dim}: so few are compared exactly");
                 }
-                let score = |hits: &[Hit]| hits.first().map(|hit| hit.score);
-                assert_eq!(score(&hits), score(&best), "{count} x {dim}, {metric}");
+                let found = recall(&view, index, queries, 0.95, Selection::All);
+                assert!(count == 0 || found > 0.9, "{found} of {count} x {dim}, {metric}");
             }
         }
     }
@@ -258,6 +259,20 @@ fn rows_of_half_precision_are_found_as_those_that_they_stand_for() {
     let view = AnnView::new(&bytes, index).unwrap();
     let found = recall(&view, index, &clustered(50, dim, 6), 0.95, Selection::All);
     assert!(found > 0.93, "{found}");
+}
+
+#[test]
+fn queries_as_long_as_numbers_go_make_no_panic() {
+    let rows = clustered(3000, 48, 8);
+    let index = flat(&rows, 48, Metric::Dot);
+    let bytes = build(index);
+    let view = AnnView::new(&bytes, index).unwrap();
+    for value in [f32::MAX, -f32::MAX, f32::MIN_POSITIVE, 1e-45, 0.0] {
+        let mut query = rows[..48].to_vec();
+        query[7] = value;
+        query[30] = value;
+        assert_eq!(view.search(&query, 3, 0.9, Selection::All).unwrap().len(), 3);
+    }
 }
 
 #[test]

@@ -17,10 +17,10 @@ TARGETS: Final = (0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
 
 
 class Sutra(Peer):
-    """Lists and blocks of 4-bit codes, refined by a second code and by the rows."""
+    """Lists and blocks of 2-bit codes, refined by 4-bit codes and by the rows."""
 
     distribution = "sutra"
-    method = "lists of 32 blocks of 32, 4-bit codes twice, float32 refine"
+    method = "lists of 32 blocks of 32, each vector in two, 2-bit and 4-bit codes, float32 refine"
 
     def build(self, base: Matrix, threads: int = 1) -> None:
         """Index the base; the rows are copied."""

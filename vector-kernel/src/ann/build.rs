@@ -4,10 +4,13 @@
 
 use rayon::prelude::*;
 
+use super::assignment::{self, Choices};
+use super::cells::{Cells, Projected};
+use super::codes::SmallScale;
 use super::coding::{self, CodedList};
 use super::layout::Header;
 use super::matrix::{mean_of, times_transposed};
-use super::projection::{self, Shape, transposed};
+use super::projection::{self, Shape};
 use super::random::Random;
 use super::{AnnError, AnnView, MAX_ANN_DIM, calibration, clustering};
 use crate::kernels::codes::BLOCK_CODES;
@@ -21,8 +24,11 @@ const LONGEST_PART: usize = 4 * PART_MEMBERS;
 const SAMPLE_PER_PART: usize = 128;
 /// Vectors of the sample that the projection is found from.
 const PROJECTION_SAMPLE: usize = 32_768;
-/// Vectors that are turned at once.
-const CHUNK: usize = 512;
+/// Vectors that are compared with the centres of parts at once.
+const CHUNK: usize = 32 * 1024;
+/// How much greater than the greatest component of a projection a code's scale may be, safely: of what is off from a
+/// centre whose code is off itself.
+const MOST_OFF: f32 = 4.0;
 
 /// Builds an index of approximate search for the rows of a [`FlatIndex`].
 ///
@@ -75,7 +81,7 @@ impl<'a> AnnBuilder<'a> {
     ///
     /// # Complexity
     ///
-    /// About 60 µs a vector of 384 components, of one core's time; memory for the index and a sample of the rows.
+    /// About 100 µs a vector of 384 components, of one core's time; memory for twice the index and a sample of the rows.
     pub fn build(self) -> Result<Vec<u8>, AnnError> {
         Ok(self.build_while(&|| true)?.unwrap_or_default())
     }
@@ -111,9 +117,46 @@ impl<'a> AnnBuilder<'a> {
 
 /// Blocks of vectors that are near each other, and their centres.
 struct Blocks {
-    members: Vec<Vec<u32>>,
-    /// The means of their projections, one after the other.
+    members: Vec<Members>,
+    /// The means of the projections of those that are in each block first, one after the other.
     centres: Vec<f32>,
+}
+
+/// The vectors of a block.
+pub(super) struct Members {
+    /// Those that are in this block first, and then those that are in another one first.
+    pub(super) ordinals: Vec<u32>,
+    /// How many are in it first.
+    pub(super) first: usize,
+}
+
+impl Members {
+    /// Those of the blocks that vectors chose, and of new ones for vectors that found no room.
+    fn chosen(ordinals: &[u32], choices: &[Choices], blocks: usize) -> Vec<Self> {
+        let first = assignment::first(choices, blocks);
+        let second = assignment::second(choices, &first, blocks);
+        let mut all: Vec<Self> =
+            (0..blocks).map(|_| Self { ordinals: Vec::new(), first: 0 }).collect();
+        let mut left = Vec::new();
+        for (&ordinal, &block) in ordinals.iter().zip(&first) {
+            match all.get_mut(block as usize) {
+                Some(members) => members.ordinals.push(ordinal),
+                None => left.push(ordinal),
+            }
+        }
+        // Those of one part lie together.
+        all.extend(left.chunks(BLOCK_CODES).map(|some| Self { ordinals: some.to_vec(), first: 0 }));
+        for members in &mut all {
+            members.first = members.ordinals.len();
+        }
+        for (&ordinal, &block) in ordinals.iter().zip(&second) {
+            if let Some(members) = all.get_mut(block as usize) {
+                members.ordinals.push(ordinal);
+            }
+        }
+        all.retain(|members| members.first > 0);
+        all
+    }
 }
 
 /// How vectors are projected.
@@ -122,8 +165,8 @@ pub(super) struct Projection {
     /// Of all vectors; it is subtracted first.
     pub(super) mean: Vec<f32>,
     pub(super) rows: Vec<f32>,
-    /// The same as columns.
-    columns: Vec<f32>,
+    /// Of the codes of projections.
+    pub(super) scales: SmallScale,
 }
 
 impl Projection {
@@ -134,8 +177,7 @@ impl Projection {
         let mean = mean_of(&sample, shape.dim);
         subtract(&mut sample, &mean);
         let rows = projection::train(shape, &sample, random);
-        let columns = transposed(&rows, shape.dim);
-        Self { shape, mean, rows, columns }
+        Self { shape, mean, rows, scales: SmallScale::up_to(0.0) }
     }
 
     /// Some rows less the mean.
@@ -152,14 +194,6 @@ impl Projection {
         times_transposed(centred, &self.rows, dim, &mut projected);
         projected
     }
-
-    /// The rows whose projections these are.
-    pub(super) fn lift(&self, projected: &[f32]) -> Vec<f32> {
-        let Shape { dim, near, .. } = self.shape;
-        let mut lifted = vec![0.0; projected.len() / near * dim];
-        times_transposed(projected, &self.columns, near, &mut lifted);
-        lifted
-    }
 }
 
 struct Build<'a> {
@@ -172,16 +206,21 @@ struct Build<'a> {
 impl Build<'_> {
     /// `None` where it was not to go on.
     fn run(mut self) -> Option<Vec<u8>> {
-        let projection = Projection::train(self.rows, self.shape, &mut self.random);
-        let blocks = self.blocks(&projection)?;
+        let mut projection = Projection::train(self.rows, self.shape, &mut self.random);
+        let projected = self.project(&projection);
+        projection.scales = SmallScale::up_to(MOST_OFF * projected.greatest());
+        let blocks = self.blocks(&projected)?;
+        drop(projected);
         let lists = self.lists(&blocks)?;
         let lists: Option<Vec<CodedList>> = lists
             .par_iter()
             .map(|list| {
                 self.goes_on()?;
-                let members: Vec<&[u32]> =
-                    list.iter().map(|&block| &blocks.members[block as usize][..]).collect();
-                Some(CodedList::new(self.rows, &projection, &members))
+                let members: Vec<&Members> =
+                    list.iter().map(|&block| &blocks.members[block as usize]).collect();
+                let centre =
+                    mean_of(&rows_at(&blocks.centres, self.shape.near, list), self.shape.near);
+                Some(CodedList::new(self.rows, &projection, centre, &members))
             })
             .collect();
         Some(coding::write(self.rows, &projection, &lists?))
@@ -191,38 +230,22 @@ impl Build<'_> {
         (self.go_on)().then_some(())
     }
 
-    fn blocks(&mut self, projection: &Projection) -> Option<Blocks> {
-        let near = self.shape.near;
-        let rows = self.rows;
-        let project = |ordinals: &[u32]| {
-            let project = |part: &[u32]| projection.project(&projection.centred(rows, part));
-            ordinals.par_chunks(CHUNK).flat_map_iter(project).collect::<Vec<f32>>()
-        };
-        let parts = self.divide(rows.len(), project)?;
+    fn project(&self, projection: &Projection) -> Projected {
+        Projected::of(self.rows.len(), self.shape.near, |ordinals| {
+            let ordinals: Vec<u32> = ordinals.collect();
+            projection.project(&projection.centred(self.rows, &ordinals))
+        })
+    }
+
+    /// Blocks of up to 32 vectors that are near each other, each vector in one or two of them.
+    fn blocks(&mut self, projected: &Projected) -> Option<Blocks> {
+        let parts = self.divide(self.rows.len(), |ordinals| projected.rows(ordinals))?;
         let seeds: Vec<u64> = parts.iter().map(|_| self.random.bits()).collect();
-        let grouped: Option<Vec<Blocks>> = parts
-            .par_iter()
-            .zip(seeds)
-            .map(|(part, seed)| {
-                self.goes_on()?;
-                let projected = project(part);
-                let groups = groups_of_32(&projected, near, &mut Random(seed));
-                let vectors = |group: &Vec<u32>| mean_of(&rows_at(&projected, near, group), near);
-                Some(Blocks {
-                    centres: groups.iter().flat_map(vectors).collect(),
-                    members: groups
-                        .iter()
-                        .map(|group| group.iter().map(|&at| part[at as usize]).collect())
-                        .collect(),
-                })
-            })
-            .collect();
-        let mut blocks = Blocks { members: Vec::new(), centres: Vec::new() };
-        for mut part in grouped? {
-            blocks.members.append(&mut part.members);
-            blocks.centres.append(&mut part.centres);
-        }
-        Some(blocks)
+        let cells = Cells::of(projected, &parts, seeds, self.go_on)?;
+        let (ordinals, choices) = cells.choices(projected, self.go_on)?;
+        let members = Members::chosen(&ordinals, &choices, cells.len());
+        let centre = |members: &Members| projected.mean(&members.ordinals[..members.first]);
+        Some(Blocks { centres: members.par_iter().flat_map_iter(centre).collect(), members })
     }
 
     /// Lists of up to 32 blocks that are near each other.
@@ -264,7 +287,7 @@ impl Build<'_> {
                 clustering::train(&project(&sample), near, count, &mut self.random, go_on)?;
             let mut smaller = vec![Vec::new(); count];
             // A few at a time: their projections take as much memory as half of the index.
-            for some in part.chunks(64 * CHUNK) {
+            for some in part.chunks(CHUNK) {
                 self.goes_on()?;
                 let nearest = clustering::assign(&project(some), near, &centres);
                 for (&member, at) in some.iter().zip(nearest) {

@@ -19,14 +19,18 @@ const MOST_RAISES: usize = 12;
 const RAISE: f32 = 0.75;
 /// Neighbours of each that are to be found.
 const K: usize = 10;
-/// How many blocks are tried at least; then each time half as many again.
-const LEAST_BLOCKS: u32 = 32;
-/// And with those that are enough, so many times one between.
-const STEPS_BETWEEN: usize = 3;
+/// How many blocks are tried at least; then each time twice as many.
+const LEAST_BLOCKS: u32 = 16;
+/// Around what is enough so many others are tried: with so many times the lists and blocks, and so much more slack.
+const MOST_STEPS: usize = 15;
+const MOVES: [(f32, f32, f32); 5] =
+    [(1.0, 0.8, 0.0), (0.75, 1.1, 0.0), (1.4, 0.7, 0.0), (1.0, 1.1, -0.75), (1.0, 0.8, 0.75)];
+/// Lists that are tried, by the root of the number of blocks: to find twice the blocks takes fewer than twice the lists.
+const LISTS: [f32; 3] = [5.0, 2.5, 10.0];
 /// Weights of radii and reaches that are tried: blocks are alike in some data, and in others one holds what was
 /// left over of all that is near.
 const RADII: [(f32, f32); 4] = [(0.2, 0.4), (0.2, 1.0), (0.6, 1.2), (1.2, ANY_REACH)];
-/// Those first that are often best, so that of the others what is dearer need not be tried.
+/// The first is tried with all of these, the others with what was found best with it.
 const SLACKS: [f32; 6] = [6.0, 8.0, 5.0, 4.0, 10.0, 3.0];
 /// How much of what may be missed is kept in reserve, since queries are not drawn as the vectors are.
 const RESERVE: f32 = 0.4;
@@ -44,39 +48,83 @@ pub(super) fn efforts(
         return Some([Effort::ALL; TARGETS.len()]);
     }
     let (sample, others) = Sample::draw(view, seed);
-    let mut best = [(f64::INFINITY, Effort::ALL); TARGETS.len()];
-    for slack in SLACKS {
+    let mut best = Best([(f64::INFINITY, Effort::ALL); TARGETS.len()]);
+    for lists in LISTS {
         for (radius_weight, reach) in RADII {
-            let (mut blocks, mut before) = (LEAST_BLOCKS, f32::NEG_INFINITY);
-            loop {
-                if !go_on() {
-                    return None;
-                }
-                let effort = Effort { blocks, radius_weight, reach, slack };
-                let (recall, cost) = sample.measure(view, effort);
-                for (target, best) in TARGETS.iter().zip(&mut best) {
-                    if recall >= wanted(*target) && cost < best.0 {
-                        *best = (cost, effort);
-                    }
-                }
-                let leads_on = recall > before + LEAST_GAIN && recall < 1.0;
-                let (dearest, _) = best[TARGETS.len() - 1];
-                if blocks >= view.header.blocks || !leads_on || cost > dearest {
-                    break;
-                }
-                before = recall;
-                blocks += blocks / 2;
-            }
+            let tried = Tried { lists, radius_weight, reach, slack: SLACKS[0] };
+            best.try_blocks(view, &sample, (tried, LEAST_BLOCKS), TARGETS.len() - 1, go_on)?;
         }
     }
+    for at in 0..TARGETS.len() {
+        let (_, Effort { lists, blocks, radius_weight, reach, .. }) = best.0[at];
+        let lists = lists as f32 / (blocks as f32).sqrt();
+        for slack in &SLACKS[1..] {
+            let tried = Tried { lists, radius_weight, reach, slack: *slack };
+            let blocks = (blocks / 2).max(LEAST_BLOCKS);
+            best.try_blocks(view, &sample, (tried, blocks), at, go_on)?;
+        }
+    }
+    let best = best.0;
     let mut efforts = best.map(|(_, effort)| effort);
     for (target, effort) in TARGETS.iter().zip(&mut efforts) {
         if *effort != Effort::ALL {
-            sample.fewer_blocks(view, *target, effort);
+            sample.cheaper(view, *target, effort);
             others.confirm(view, *target, effort);
         }
     }
     Some(efforts)
+}
+
+/// An effort but for the number of blocks.
+#[derive(Debug, Clone, Copy)]
+struct Tried {
+    lists: f32,
+    radius_weight: f32,
+    reach: f32,
+    slack: f32,
+}
+
+impl Tried {
+    fn with(self, blocks: u32) -> Effort {
+        let Self { lists, radius_weight, reach, slack } = self;
+        let lists = (lists * (blocks as f32).sqrt()) as u32;
+        Effort { lists, blocks, radius_weight, reach, slack }
+    }
+}
+
+/// The cheapest effort for each target so far, and what it costs.
+struct Best([(f64, Effort); TARGETS.len()]);
+
+impl Best {
+    /// Tries more and more blocks, as long as they may be the cheapest for a target; `None` where it is not to go on.
+    fn try_blocks(
+        &mut self,
+        view: &AnnView<'_>,
+        sample: &Sample,
+        (tried, mut blocks): (Tried, u32),
+        target: usize,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Option<()> {
+        let mut before = f32::NEG_INFINITY;
+        loop {
+            if !go_on() {
+                return None;
+            }
+            let effort = tried.with(blocks);
+            let (recall, cost) = sample.measure(view, effort);
+            for (target, best) in TARGETS.iter().zip(&mut self.0) {
+                if recall >= wanted(*target) && cost < best.0 {
+                    *best = (cost, effort);
+                }
+            }
+            let leads_on = recall > before + LEAST_GAIN && recall < 1.0;
+            if blocks >= view.header.blocks || !leads_on || cost > self.0[target].0 {
+                return Some(());
+            }
+            before = recall;
+            blocks = blocks.saturating_mul(2);
+        }
+    }
 }
 
 /// What is to be found of the neighbours, so that `target` is met.
@@ -141,7 +189,7 @@ impl Sample {
         let found: usize = of_each.iter().map(|(found, _)| found).sum();
         let cost = |work: &Work| {
             // As measured, of 384 components.
-            90 * work.lists + 60 * work.blocks + 60 * work.coded + 350 * work.exact
+            75 * work.lists + 80 * work.blocks + 50 * work.coded + 450 * work.exact
         };
         let cost: usize = of_each.iter().map(|(_, work)| cost(work)).sum();
         let queries = of_each.len();
@@ -155,21 +203,37 @@ impl Sample {
                 return;
             }
             let blocks = (effort.blocks + effort.blocks / 8).min(view.header.blocks);
+            let lists = (effort.lists + effort.lists / 12).min(view.header.lists);
             let slack = (effort.slack + RAISE).min(Effort::ALL.slack);
-            *effort = Effort { blocks, slack, ..*effort };
+            *effort = Effort { lists, blocks, slack, ..*effort };
         }
     }
 
-    /// Looks for the fewest blocks that are enough, between those of an effort and those of the step before it.
-    fn fewer_blocks(&self, view: &AnnView<'_>, target: f32, effort: &mut Effort) {
-        let mut low = effort.blocks - effort.blocks / 3;
-        for _ in 0..STEPS_BETWEEN {
-            let blocks = low.midpoint(effort.blocks);
-            let fewer = Effort { blocks, ..*effort };
-            if self.measure(view, fewer).0 >= wanted(target) {
-                *effort = fewer;
-            } else {
-                low = blocks;
+    /// Looks for what is cheaper and enough, around an effort.
+    fn cheaper(&self, view: &AnnView<'_>, target: f32, effort: &mut Effort) {
+        let (mut recall, mut cost) = self.measure(view, *effort);
+        let mut left = MOST_STEPS;
+        let mut unmoved = 0;
+        for (lists, blocks, slack) in MOVES.into_iter().cycle() {
+            if left == 0 || unmoved == MOVES.len() {
+                break;
+            }
+            let times = |count: u32, factor: f32| (count as f32 * factor) as u32;
+            let tried = Effort {
+                lists: times(effort.lists, lists).min(view.header.lists).max(1),
+                blocks: times(effort.blocks, blocks).min(view.header.blocks).max(1),
+                slack: (effort.slack + slack).max(1.0),
+                ..*effort
+            };
+            let found = self.measure(view, tried);
+            left -= 1;
+            unmoved += 1;
+            // What is not enough is left for what is.
+            if (found.0 >= wanted(target) && found.1 < cost) || recall < wanted(target).min(found.0)
+            {
+                (recall, cost) = found;
+                *effort = tried;
+                unmoved = 0;
             }
         }
     }

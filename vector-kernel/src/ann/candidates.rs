@@ -86,13 +86,15 @@ impl Candidates {
     }
 }
 
-/// The score of the best but so many; minus infinity where there are no more.
+/// The score of the best but so many, of which each is there at most twice; minus infinity where there are no more.
 pub(super) fn nth_best(candidates: &[Candidate], nth: usize) -> f32 {
     let mut candidates = candidates.to_vec();
-    if nth >= candidates.len() {
-        return f32::NEG_INFINITY;
-    }
-    candidates.select_nth_unstable_by(nth, |a, b| b.cmp(a)).1.score()
+    let enough = 2 * (nth + 1);
+    split_best(&mut candidates, enough);
+    candidates.truncate(enough);
+    candidates.sort_unstable_by(|a, b| b.cmp(a));
+    candidates.dedup();
+    candidates.get(nth).map_or(f32::NEG_INFINITY, |candidate| candidate.score())
 }
 
 /// Moves the best to the front, in no order.

@@ -55,10 +55,7 @@ pub(super) fn train(
 
 /// The nearest centroid of each vector.
 pub(super) fn assign(vectors: &[f32], dim: usize, centroids: &[f32]) -> Vec<u32> {
-    let halves: Vec<f32> = centroids
-        .chunks_exact(dim)
-        .map(|centroid| centroid.iter().map(|x| x * x).sum::<f32>() / 2.0)
-        .collect();
+    let halves = halves(centroids, dim);
     let nearest = |vectors: &[f32]| {
         let count = halves.len();
         let mut products = vec![0.0; vectors.len() / dim * count];
@@ -66,6 +63,44 @@ pub(super) fn assign(vectors: &[f32], dim: usize, centroids: &[f32]) -> Vec<u32>
         products.chunks_exact(count).map(|row| best(row, &halves)).collect::<Vec<u32>>()
     };
     vectors.par_chunks(CHUNK * dim).flat_map_iter(nearest).collect()
+}
+
+/// The numbers of the nearest centroids of each vector, up to `count` of them, the nearest first.
+pub(super) fn nearest(
+    vectors: &[f32],
+    dim: usize,
+    centroids: &[f32],
+    count: usize,
+) -> Vec<Vec<u32>> {
+    let halves = halves(centroids, dim);
+    let mut products = vec![0.0; vectors.len() / dim * halves.len()];
+    times_transposed(vectors, centroids, dim, &mut products);
+    let of = |products: &[f32]| {
+        let mut order: Vec<(f32, u32)> =
+            products.iter().zip(&halves).map(|(p, half)| half - p).zip(0..).collect();
+        least(&mut order, count).iter().map(|&(_, at)| at).collect()
+    };
+    products.chunks_exact(halves.len().max(1)).map(of).collect()
+}
+
+/// The least of some, in order.
+pub(super) fn least(all: &mut [(f32, u32)], count: usize) -> &mut [(f32, u32)] {
+    let order = |a: &(f32, u32), b: &(f32, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+    if (1..all.len()).contains(&count) {
+        all.select_nth_unstable_by(count - 1, order);
+    }
+    let count = count.min(all.len());
+    let least = &mut all[..count];
+    least.sort_unstable_by(order);
+    least
+}
+
+/// Half of the square of each one's length.
+fn halves(centroids: &[f32], dim: usize) -> Vec<f32> {
+    centroids
+        .chunks_exact(dim)
+        .map(|centroid| centroid.iter().map(|x| x * x).sum::<f32>() / 2.0)
+        .collect()
 }
 
 /// Where a product less its half is greatest; the first of such places.
@@ -78,6 +113,43 @@ fn best(products: &[f32], halves: &[f32]) -> u32 {
         }
     }
     best.1
+}
+
+/// Groups of at most `most` vectors that are near each other, of about `mean` each; every vector is in one.
+pub(super) fn groups(
+    vectors: &[f32],
+    dim: usize,
+    mean: usize,
+    most: usize,
+    random: &mut Random,
+) -> Vec<Vec<u32>> {
+    let mut pending: Vec<Vec<u32>> = vec![(0..(vectors.len() / dim) as u32).collect()];
+    let mut groups = Vec::new();
+    while let Some(members) = pending.pop() {
+        if members.len() <= most {
+            groups.push(members);
+            continue;
+        }
+        let of_members: Vec<f32> =
+            members.iter().flat_map(|&at| &vectors[at as usize * dim..][..dim]).copied().collect();
+        // What is a little too large becomes two groups rather than three.
+        let is_all = members.len() * dim == vectors.len();
+        let mean = if is_all { mean } else { mean.midpoint(most) };
+        let count = members.len().div_ceil(mean).max(2);
+        let centroids = train(&of_members, dim, count, random, &|| true).expect("it is to go on");
+        let mut smaller = vec![Vec::new(); count];
+        for (&member, nearest) in members.iter().zip(assign(&of_members, dim, &centroids)) {
+            smaller[nearest as usize].push(member);
+        }
+        if smaller.iter().any(|smaller| smaller.len() == members.len()) {
+            // They are all alike.
+            groups.extend(members.chunks(most).map(<[u32]>::to_vec));
+        } else {
+            smaller.retain(|smaller| !smaller.is_empty());
+            pending.extend(smaller);
+        }
+    }
+    groups
 }
 
 /// Groups of at most `most` vectors that are near each other, `count` of them; every vector is in one.
@@ -97,10 +169,7 @@ pub(super) fn balanced(
     let mut centroids = train(vectors, dim, count, random, &|| true).expect("it is to go on");
     let mut groups = Vec::new();
     for _ in 0..BALANCED_ROUNDS {
-        let halves: Vec<f32> = centroids
-            .chunks_exact(dim)
-            .map(|centroid| centroid.iter().map(|x| x * x).sum::<f32>() / 2.0)
-            .collect();
+        let halves = halves(&centroids, dim);
         let mut products = vec![0.0; rows * count];
         times_transposed(vectors, &centroids, dim, &mut products);
         // Whoever is in the nearest group loses nothing, the nearest of them first; of the others, who loses least.

@@ -1,10 +1,12 @@
 //! Lists as they are coded, and the bytes of an index made of them.
 
+use rayon::prelude::*;
+
 use super::TARGETS;
-use super::build::Projection;
-use super::codes::Coder;
+use super::build::{Members, Projection};
+use super::codes::{Bits, Coder, put_in_row};
 use super::layout::{
-    CodePlaces, Header, LIST_BYTES, Places, RADII_BYTES, SLOT_BYTES, projection_block_bytes, stride,
+    Header, LIST_BYTES, Places, RADII_BYTES, SLOT_BYTES, far_stride, projection_block_bytes, stride,
 };
 use super::matrix::mean_of;
 use super::mixing::mix;
@@ -28,78 +30,109 @@ pub(super) struct CodedList {
     squares: Squares,
 }
 
-/// Sums of squares over vectors.
+/// Sums of squares over the vectors of blocks.
 #[derive(Debug, Clone, Copy, Default)]
 struct Squares {
-    /// Of what the projections leave, and of what their trailing components are off from the blocks' centres.
+    /// Of what the projections leave.
     far: f64,
-    trail: f64,
-    /// Of what the codes of projections, and of the rest, are off by.
+    /// Of what the codes of projections are off by.
     near_error: f64,
-    far_error: f64,
 }
 
 impl CodedList {
     /// Codes blocks, whose vectors these are.
-    pub(super) fn new(rows: FlatIndex<'_>, projection: &Projection, blocks: &[&[u32]]) -> Self {
-        let shape = projection.shape;
+    pub(super) fn new(
+        rows: FlatIndex<'_>,
+        projection: &Projection,
+        centre: Vec<f32>,
+        blocks: &[&Members],
+    ) -> Self {
+        let (near, scales) = (projection.shape.near, projection.scales);
+        let stands_for = Coder::new(1, near, scales).put(0, &centre);
         let mut list = Self {
-            centre: Vec::new(),
-            centres: Coder::new(1, shape),
-            codes: Coder::new(blocks.len(), shape),
+            centre,
+            centres: Coder::new(1, near, scales),
+            codes: Coder::new(blocks.len(), near, scales),
             blocks: Vec::with_capacity(blocks.len()),
             ordinals: vec![0; blocks.len() * BLOCK_CODES],
             squares: Squares::default(),
         };
-        let mut centres = Vec::with_capacity(blocks.len() * shape.near);
         for (at, block) in blocks.iter().enumerate() {
-            centres.extend(list.code_block(rows, projection, at, block));
+            list.code_block(rows, projection, &stands_for, (at, block));
         }
-        list.centre = mean_of(&centres, shape.near);
-        list.squares.near_error = list.codes.near_error;
-        list.squares.far_error = list.codes.far_error;
+        list.squares.near_error = list.codes.error;
         list
     }
 
-    /// Codes a block, and returns its centre.
+    /// Codes a block: its centre by what it is off from the list's, and the vectors by what they are off from that, as
+    /// the codes have them.
     fn code_block(
         &mut self,
         rows: FlatIndex<'_>,
         projection: &Projection,
-        at: usize,
-        block: &[u32],
-    ) -> Vec<f32> {
-        let Shape { dim, near, lead, far } = projection.shape;
-        let centred = projection.centred(rows, block);
+        list: &[f32],
+        (at, members): (usize, &Members),
+    ) {
+        let near = projection.shape.near;
+        let centred = projection.centred(rows, &members.ordinals);
         let projected = projection.project(&centred);
-        let centre = mean_of(&projected, near);
-        // Codes are of what is left of the vectors less what the centre's code stands for.
-        let coded_centre = self.centres.put_near(at, &centre);
+        let centre = mean_of(&projected[..members.first * near], near);
+        let off: Vec<f32> = centre.iter().zip(list).map(|(x, y)| x - y).collect();
+        let mut coded_centre = self.centres.put(at, &off);
+        coded_centre.iter_mut().zip(list).for_each(|(x, y)| *x += y);
         let mut squares = 0.0;
-        let mut decoded = Vec::with_capacity(projected.len());
         for (lane, vector) in projected.chunks_exact(near).enumerate() {
             let slot = at * BLOCK_CODES + lane;
             let left: Vec<f32> = vector.iter().zip(&coded_centre).map(|(x, y)| x - y).collect();
             squares += sum_of_squares(&left);
-            self.squares.trail += sum_of_squares(&left[lead..]);
-            let stands_for = self.codes.put_near(slot, &left);
-            decoded.extend(stands_for.iter().zip(&coded_centre).map(|(x, y)| x + y));
-            self.ordinals[slot] = block[lane];
-        }
-        let lifted = projection.lift(&decoded);
-        let mut rest = Vec::with_capacity(far);
-        for (lane, (vector, lifted)) in
-            centred.chunks_exact(dim).zip(lifted.chunks_exact(dim)).enumerate()
-        {
-            rest.clear();
-            rest.extend(vector.iter().zip(lifted).map(|(x, y)| x - y));
-            rest.resize(far, 0.0);
-            mix(Isa::detect(), &mut rest, far);
-            self.codes.put_far(at * BLOCK_CODES + lane, &rest);
+            self.codes.put(slot, &left);
+            self.ordinals[slot] = members.ordinals[lane];
         }
         self.squares.far += sum_of_squares(&centred) - sum_of_squares(&projected);
-        self.blocks.push((block.len() as u8, (squares / block.len() as f64).sqrt() as f32));
-        centre
+        let count = members.ordinals.len();
+        self.blocks.push((count as u8, (squares / count as f64).sqrt() as f32));
+    }
+}
+
+/// The second codes: of all vectors, less the mean of all, mixed.
+struct FarCodes {
+    bytes: Vec<u8>,
+    /// The sum of squares of what they are off by.
+    error: f64,
+}
+
+impl FarCodes {
+    fn of(rows: FlatIndex<'_>, projection: &Projection) -> Self {
+        const CHUNK: usize = 1024;
+        let Shape { dim, far, .. } = projection.shape;
+        let code = |ordinals: Vec<u32>| {
+            let mut coded = Self { bytes: vec![0; ordinals.len() * far_stride(far)], error: 0.0 };
+            let (mut mixed, mut codes) = (vec![0.0; far], vec![0; far]);
+            let centred = projection.centred(rows, &ordinals);
+            let isa = Isa::detect();
+            for (row, bytes) in
+                centred.chunks_exact(dim).zip(coded.bytes.chunks_exact_mut(far_stride(far)))
+            {
+                mixed[..dim].copy_from_slice(row);
+                mixed[dim..].fill(0.0);
+                mix(isa, &mut mixed, far);
+                let scale = Bits::Four.encode(&mixed, &mut codes);
+                coded.error += Bits::Four.squared_error(&mixed, &codes, scale);
+                let (row, place) = bytes.split_at_mut(far / 2);
+                put_in_row(&codes, row);
+                place.copy_from_slice(&scale.to_le_bytes());
+            }
+            coded
+        };
+        let len = rows.len();
+        let chunks: Vec<Self> = (0..len.div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|at| code((at * CHUNK..len.min((at + 1) * CHUNK)).map(|row| row as u32).collect()))
+            .collect();
+        Self {
+            error: chunks.iter().map(|chunk| chunk.error).sum(),
+            bytes: chunks.into_iter().flat_map(|chunk| chunk.bytes).collect(),
+        }
     }
 }
 
@@ -109,22 +142,25 @@ pub(super) fn write(rows: FlatIndex<'_>, projection: &Projection, lists: &[Coded
     let sum = |squares: fn(&Squares) -> f64| -> f64 {
         lists.iter().map(|list| squares(&list.squares)).sum()
     };
-    let per_component = |squares: f64, components: usize| {
-        (squares.max(0.0) / (rows.len() * components).max(1) as f64).sqrt() as f32
-    };
+    let members: usize =
+        lists.iter().flat_map(|list| &list.blocks).map(|&(count, _)| usize::from(count)).sum();
+    let deviation =
+        |squares: f64, numbers: usize| (squares.max(0.0) / numbers.max(1) as f64).sqrt() as f32;
+    let far = FarCodes::of(rows, projection);
     let header = Header {
         shape,
         metric: rows.metric(),
         len: rows.len() as u32,
         lists: lists.len() as u32,
         blocks: lists.iter().map(|list| list.blocks.len()).sum::<usize>() as u32,
-        far_deviation: per_component(sum(|squares| squares.far), shape.dim),
-        trail_deviation: per_component(sum(|squares| squares.trail), shape.near - shape.lead),
-        near_deviation: per_component(sum(|squares| squares.near_error), shape.near),
-        code_deviation: per_component(sum(|squares| squares.far_error), shape.far),
+        far_deviation: deviation(sum(|squares| squares.far), members * shape.dim),
+        near_deviation: deviation(sum(|squares| squares.near_error), members * shape.near),
+        code_deviation: deviation(far.error, rows.len() * shape.far),
+        scales: projection.scales,
         efforts: [Effort::ALL; TARGETS.len()],
     };
     let places = Places::of(&header);
+    let stride = stride(shape.near);
     let mut bytes = vec![0; places.end];
     put(&mut bytes, 0, &header.encode());
     let small = SmallRows::of(projection);
@@ -133,10 +169,11 @@ pub(super) fn write(rows: FlatIndex<'_>, projection: &Projection, lists: &[Coded
     for (at, sum) in small.sums.iter().enumerate() {
         put(&mut bytes, places.projection_sums.start + at * 4, &sum.to_le_bytes());
     }
-    let mut list_codes = Coder::new(lists.len().div_ceil(BLOCK_CODES), shape);
+    let mut list_codes =
+        Coder::new(lists.len().div_ceil(BLOCK_CODES), shape.near, projection.scales);
     let mut first = 0;
     for (at, list) in lists.iter().enumerate() {
-        list_codes.put_near(at, &list.centre);
+        list_codes.put(at, &list.centre);
         let entry = places.lists.start + at * LIST_BYTES;
         put(&mut bytes, entry, &(first as u32).to_le_bytes());
         put(&mut bytes, entry + 4, &(list.blocks.len() as u32).to_le_bytes());
@@ -148,30 +185,20 @@ pub(super) fn write(rows: FlatIndex<'_>, projection: &Projection, lists: &[Coded
             );
             put(&mut bytes, places.counts.start + at * BLOCK_CODES + lane, &[*count]);
         }
-        put_codes(&mut bytes, &places.centre_codes, at, &list.centres);
-        put_codes(&mut bytes, &places.codes, first, &list.codes);
-        let slot = first * BLOCK_CODES;
-        put(&mut bytes, places.rows.start + slot * shape.far / 2, &list.codes.rows);
-        for (at, (ordinal, scale)) in list.ordinals.iter().zip(&list.codes.far_scales).enumerate() {
-            let entry = places.slots.start + (slot + at) * SLOT_BYTES;
-            put(&mut bytes, entry, &scale.to_le_bytes());
-            put(&mut bytes, entry + 4, &ordinal.to_le_bytes());
+        put(&mut bytes, places.centre_codes.start + at * stride, &list.centres.bytes);
+        put(&mut bytes, places.codes.start + first * stride, &list.codes.bytes);
+        for (slot, ordinal) in (first * BLOCK_CODES..).zip(&list.ordinals) {
+            put(&mut bytes, places.slots.start + slot * SLOT_BYTES, &ordinal.to_le_bytes());
         }
         first += list.blocks.len();
     }
-    put_codes(&mut bytes, &places.list_codes, 0, &list_codes);
+    put(&mut bytes, places.list_codes.start, &list_codes.bytes);
+    put(&mut bytes, places.rows.start, &far.bytes);
     bytes
 }
 
 fn put(bytes: &mut [u8], at: usize, part: &[u8]) {
     bytes[at..][..part.len()].copy_from_slice(part);
-}
-
-/// Puts codes from a block on.
-fn put_codes(bytes: &mut [u8], places: &CodePlaces, block: usize, codes: &Coder) {
-    let Shape { near, lead, .. } = codes.shape;
-    put(bytes, places.lead.start + block * stride(lead), &codes.lead);
-    put(bytes, places.trail.start + block * stride(near - lead), &codes.trail);
 }
 
 /// The projection as small bytes, 32 rows side by side.

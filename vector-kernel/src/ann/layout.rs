@@ -6,24 +6,24 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::codes::block_bytes;
+use super::codes::SmallScale;
 use super::projection::Shape;
 use super::view::Effort;
 use super::{AnnError, TARGETS};
-use crate::kernels::codes::{BLOCK_CODES, BYTE_GROUP_BYTES, GROUP_COMPONENTS};
+use crate::kernels::codes::{BLOCK_CODES, BYTE_COMPONENTS, BYTE_GROUP_BYTES};
 use crate::{MAX_DIM, Metric};
 
 /// Parts begin at multiples of so many bytes: a cache line.
 const ALIGNMENT: usize = 64;
 pub(super) const HEADER_BYTES: usize = 256;
 const MAGIC: [u8; 8] = *b"SUTRAANN";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// First block, and number of blocks, whose centres are one block of centres.
 pub(super) const LIST_BYTES: usize = 8;
 /// Radii of a list's blocks.
 pub(super) const RADII_BYTES: usize = 4 * BLOCK_CODES;
-/// Scale of the row's code, and the ordinal.
-pub(super) const SLOT_BYTES: usize = 8;
+/// The vector's ordinal.
+pub(super) const SLOT_BYTES: usize = 4;
 
 /// What an index says of itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,11 +37,11 @@ pub(super) struct Header {
     pub(super) blocks: u32,
     /// The root of the mean square of a component of what the projection leaves of a vector.
     pub(super) far_deviation: f32,
-    /// The same of what those of the projection that do not lead are off from their blocks' centres; of what a
-    /// projection's code is off by; and of what a row's code is off by.
-    pub(super) trail_deviation: f32,
+    /// The same of what a projection's code is off by, and of what a second code is off by.
     pub(super) near_deviation: f32,
     pub(super) code_deviation: f32,
+    /// What the bytes of scales stand for.
+    pub(super) scales: SmallScale,
     /// What each of [`TARGETS`] takes.
     pub(super) efforts: [Effort; TARGETS.len()],
 }
@@ -63,15 +63,15 @@ impl Header {
             self.lists,
             self.blocks,
             self.far_deviation.to_bits(),
-            self.trail_deviation.to_bits(),
             self.near_deviation.to_bits(),
             self.code_deviation.to_bits(),
+            self.scales.least,
         ];
         let (_, rest) = out.split_at_mut(8);
         let (places, _) = rest.as_chunks_mut::<4>();
         let efforts = self.efforts.iter().flat_map(|effort| {
-            let Effort { blocks, radius_weight, reach, slack } = *effort;
-            [blocks, radius_weight.to_bits(), reach.to_bits(), slack.to_bits()]
+            let Effort { lists, blocks, radius_weight, reach, slack } = *effort;
+            [lists, blocks, radius_weight.to_bits(), reach.to_bits(), slack.to_bits()]
         });
         for (place, word) in places.iter_mut().zip(words.into_iter().chain(efforts)) {
             *place = word.to_le_bytes();
@@ -98,10 +98,11 @@ impl Header {
             _ => return Err(damaged("the metric is unknown")),
         };
         let effort = |at: usize| Effort {
-            blocks: word(at),
-            radius_weight: f32::from_bits(word(at + 1)),
-            reach: f32::from_bits(word(at + 2)),
-            slack: f32::from_bits(word(at + 3)),
+            lists: word(at),
+            blocks: word(at + 1),
+            radius_weight: f32::from_bits(word(at + 2)),
+            reach: f32::from_bits(word(at + 3)),
+            slack: f32::from_bits(word(at + 4)),
         };
         let header = Self {
             shape: Shape::of(dim),
@@ -110,10 +111,10 @@ impl Header {
             lists: word(4),
             blocks: word(5),
             far_deviation: f32::from_bits(word(6)),
-            trail_deviation: f32::from_bits(word(7)),
-            near_deviation: f32::from_bits(word(8)),
-            code_deviation: f32::from_bits(word(9)),
-            efforts: std::array::from_fn(|at| effort(10 + 4 * at)),
+            near_deviation: f32::from_bits(word(7)),
+            code_deviation: f32::from_bits(word(8)),
+            scales: SmallScale { least: word(9) },
+            efforts: std::array::from_fn(|at| effort(10 + 5 * at)),
         };
         // Sums of the sizes can't overflow then.
         let most = header.len.max(1);
@@ -125,14 +126,6 @@ impl Header {
         }
         Ok(header)
     }
-}
-
-/// The places of the codes of projections: in each block 32 side by side, and their scales.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CodePlaces {
-    /// Of the components that lead, and of the others.
-    pub(super) lead: Range<usize>,
-    pub(super) trail: Range<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,13 +140,14 @@ pub(super) struct Places {
     /// Of each list 32 blocks' radii, and numbers of vectors in a byte each; those that are not there have zeros.
     pub(super) radii: Range<usize>,
     pub(super) counts: Range<usize>,
-    /// Of the lists' centres; of the blocks', a block for each list; and of the vectors.
-    pub(super) list_codes: CodePlaces,
-    pub(super) centre_codes: CodePlaces,
-    pub(super) codes: CodePlaces,
-    /// [`SLOT_BYTES`] a vector.
+    /// The codes of projections, in each block 32 side by side, and their scales: of the lists' centres; of the
+    /// blocks', a block for each list; and of the vectors.
+    pub(super) list_codes: Range<usize>,
+    pub(super) centre_codes: Range<usize>,
+    pub(super) codes: Range<usize>,
+    /// [`SLOT_BYTES`] for each place in a block.
     pub(super) slots: Range<usize>,
-    /// The codes of what projections leave, a vector.
+    /// The second code of each vector, and its scale.
     pub(super) rows: Range<usize>,
     pub(super) end: usize,
 }
@@ -168,10 +162,7 @@ impl Places {
             end.set(start + bytes);
             start..end.get()
         };
-        let codes = |blocks: usize| CodePlaces {
-            lead: place(blocks * stride(shape.lead)),
-            trail: place(blocks * stride(shape.near - shape.lead)),
-        };
+        let codes = |blocks: usize| place(blocks * stride(shape.near));
         let projected = shape.near.next_multiple_of(BLOCK_CODES);
         Self {
             projection: place(projected / BLOCK_CODES * projection_block_bytes(shape.dim)),
@@ -184,7 +175,7 @@ impl Places {
             centre_codes: codes(lists),
             codes: codes(blocks),
             slots: place(blocks * BLOCK_CODES * SLOT_BYTES),
-            rows: place(blocks * BLOCK_CODES * shape.far / 2),
+            rows: place(header.len as usize * far_stride(shape.far)),
             end: end.get(),
         }
     }
@@ -192,7 +183,12 @@ impl Places {
 
 /// Bytes of a block of codes of so many components, with its scales.
 pub(super) const fn stride(components: usize) -> usize {
-    if components == 0 { 0 } else { block_bytes(components) + 4 * BLOCK_CODES }
+    (components / BYTE_COMPONENTS + 1) * BLOCK_CODES
+}
+
+/// Bytes of a second code of so many components, with its scale.
+pub(super) const fn far_stride(components: usize) -> usize {
+    components / 2 + 4
 }
 
 /// Bytes of 32 rows of the projection.
@@ -209,5 +205,4 @@ pub(super) fn f32_at(bytes: &[u8], at: usize) -> f32 {
     f32::from_bits(u32_at(bytes, at))
 }
 
-const _: () = assert!(BLOCK_CODES.is_multiple_of(GROUP_COMPONENTS));
-const _: () = assert!(8 + 4 * (10 + 4 * TARGETS.len()) <= HEADER_BYTES);
+const _: () = assert!(8 + 4 * (10 + 5 * TARGETS.len()) <= HEADER_BYTES);

@@ -100,8 +100,8 @@ fn norm(row: &[f32]) -> f32 {
     dot(row, row).sqrt()
 }
 
-/// Sixteen sums side by side, which the compiler turns into vector instructions.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+/// The product of two vectors: sixteen sums side by side, which the compiler turns into vector instructions.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0_f32; 16];
     let (a, a_rest) = a.as_chunks::<16>();
     let (b, b_rest) = b.as_chunks::<16>();

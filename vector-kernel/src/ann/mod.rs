@@ -1,4 +1,4 @@
-//! Approximate search: an index of 4-bit codes in lists and blocks, over a slice of bytes.
+//! Approximate search: an index of codes in lists and blocks, over a slice of bytes.
 //!
 //! [`AnnBuilder`] makes the bytes of an index from the rows of a [`FlatIndex`](crate::FlatIndex);
 //! [`AnnView`] lays a view over them, from a memory map, say, and searches: nothing is copied or decoded.
@@ -19,25 +19,29 @@
 //! # How it works
 //!
 //! Vectors are projected to the 128 components that hold most of the variance (principal components, turned at random
-//! so that no direction stands out). By their projections they are divided into blocks of 32 near each other, and those
-//! into lists of 32 blocks, so that what is scored together is scored in registers alone, nothing being summed across
-//! lanes. A projection is coded in four bits a component, with scales for each vector, as what is left of it less the
-//! block's centre; what that code leaves of the vector, mixed at random, is coded in four bits again. A search scores
-//! lists, blocks, and the vectors of the best blocks by their projections, then few by both codes, and those that
+//! so that no direction stands out). By their projections they are divided into blocks of at most 32 near each other,
+//! and those into lists of 32 blocks, so that what is scored together is scored in registers alone, nothing being
+//! summed across lanes. Each vector is in two blocks, as far as there is room: the nearest, and one whose centre lies
+//! elsewhere as seen from it. A projection is coded in two bits a component, as what it is off from the block's centre,
+//! which is coded so itself, as what it is off from the list's; a query is made into tables of what each two components
+//! of a code add to the score. The whole vector, mixed at random, is coded in four bits a component. A search scores
+//! lists, blocks, and the vectors of the best blocks by their projections, then few by the second code, and those that
 //! remain exactly, by the rows.
 //!
-//! The parts are known: inverted lists (Jégou et al., 2011), codes scanned in registers (André et al., 2015), scaled
-//! codes of randomly rotated residuals (`RaBitQ`, Gao and Long, 2024), a first look at leading principal components
-//! (`LeanVec`, Tepper et al., 2024), a second code of what the first leaves (Chen, Guan and Wang, 2010).
+//! The parts are known: inverted lists (Jégou et al., 2011), tables that are looked up in registers (André et al.,
+//! 2015), scaled codes of randomly rotated residuals (`RaBitQ`, Gao and Long, 2024), a first look at leading principal
+//! components (`LeanVec`, Tepper et al., 2024), a second list for each vector (SOAR, Sun et al., 2023).
 
 #![expect(
     clippy::inline_always,
     reason = "what loops over codes must be inlined into the function that enables its instruction set"
 )]
 
+mod assignment;
 mod build;
 mod calibration;
 mod candidates;
+mod cells;
 mod clustering;
 mod codes;
 mod coding;

@@ -1,33 +1,29 @@
 //! A query, projected and mixed as the codes are, and coded in eight bits itself.
 
-use super::codes::CENTRE;
+use super::codes::Bits;
 use super::layout::{Places, f32_at, projection_block_bytes, u32_at};
 use super::mixing::mix_row;
 use super::projection::Shape;
 use crate::kernels::Isa;
-use crate::kernels::codes::{
-    BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_COMPONENTS, GROUP_COMPONENTS, GroupQuery, MAX_HALF_SUM,
-};
+use crate::kernels::codes::{BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_COMPONENTS, MAX_ENTRY, Tables};
 use crate::kernels::simd::{Kernel, Simd};
 
-/// A product of codes `u` with a query is `scale * Σ uᵢ qᵢ - centre`, times the codes' own scale.
+/// A product of codes `u` with a query is `scale * Σ uᵢ qᵢ`, less `total` times the codes' centre, times the codes' own
+/// scale.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     pub(super) scale: f32,
-    pub(super) centre: f32,
+    /// What a query's components add up to.
+    pub(super) total: f32,
 }
 
 /// A query as it is compared with codes.
 #[derive(Debug)]
 pub(super) struct CodedQuery {
-    pub(super) near: Vec<GroupQuery>,
-    /// How many of the groups lead.
-    pub(super) lead: usize,
-    pub(super) lead_scale: Scale,
-    pub(super) trail_scale: Scale,
-    /// The length of the projection, and of its components that do not lead.
+    /// The projection, as it is compared with codes of two bits.
+    pub(super) near: NearQuery,
+    /// The length of the projection.
     pub(super) near_length: f32,
-    pub(super) trail_length: f32,
     pub(super) far: Vec<[i8; CHUNK_COMPONENTS]>,
     pub(super) far_scale: Scale,
     /// The length of what the projection leaves.
@@ -63,13 +59,7 @@ impl Kernel for Code<'_> {
         let Self { query, shape, .. } = self;
         let mut near = self.project(simd);
         near.truncate(shape.near);
-        let (lead, trail) = near.split_at(shape.lead);
-        let (lead_length, trail_length) = (length(lead), length(trail));
-        let near_length = (lead_length * lead_length + trail_length * trail_length).sqrt();
-        let mut coded = Vec::with_capacity(shape.near / GROUP_COMPONENTS);
-        let lead_scale = code_near(lead, &mut coded);
-        let groups = coded.len();
-        let trail_scale = code_near(trail, &mut coded);
+        let near_length = length(&near);
         let mut mixed = Vec::with_capacity(shape.far);
         mixed.extend_from_slice(query);
         mixed.resize(shape.far, 0.0);
@@ -77,12 +67,8 @@ impl Kernel for Code<'_> {
         let (far, far_scale) = code_far(&mixed);
         let length = length(query);
         CodedQuery {
-            near: coded,
-            lead: groups,
-            lead_scale,
-            trail_scale,
+            near: NearQuery::of(&near),
             near_length,
-            trail_length,
             far,
             far_scale,
             far_length: (length * length - near_length * near_length).max(0.0).sqrt(),
@@ -158,36 +144,41 @@ fn round(x: f32) -> i32 {
     (x + ROOM).to_bits().wrapping_sub(ROOM.to_bits()) as i32
 }
 
-#[inline(always)]
-fn code_near(values: &[f32], coded: &mut Vec<GroupQuery>) -> Scale {
-    let mut lanes = [0.0_f32; LANES];
-    let (parts, rest) = values.as_chunks::<LANES>();
-    for part in parts {
-        for i in 0..LANES {
-            lanes[i] += part[i].abs();
+/// What codes of two bits make of a query: `step * sum - offset`, times the code's own scale, where the sum is that of
+/// the entries of tables that it chooses.
+#[derive(Debug)]
+pub(super) struct NearQuery {
+    pub(super) tables: Vec<Tables>,
+    pub(super) step: f32,
+    pub(super) offset: f32,
+}
+
+impl NearQuery {
+    #[inline(always)]
+    fn of(values: &[f32]) -> Self {
+        const CENTRE: f32 = Bits::Two.centre();
+        let (pairs, _) = values.as_chunks::<2>();
+        let (mut widest, mut offset) = (0.0_f32, 0.0);
+        for [a, b] in pairs {
+            let spread = a.abs() + b.abs();
+            widest = if spread > widest { spread } else { widest };
+            offset += CENTRE * spread;
         }
+        let step = (2.0 * CENTRE * widest / f32::from(MAX_ENTRY)).max(f32::MIN_POSITIVE);
+        let inverse = 1.0 / step;
+        let mut tables = vec![[0; 32]; pairs.len() / 2];
+        let (halves, _) = tables.as_flattened_mut().as_chunks_mut::<16>();
+        for (table, [a, b]) in halves.iter_mut().zip(pairs) {
+            let (x, y) = (a * inverse, b * inverse);
+            // The least that a pair may add is zero.
+            let least = CENTRE * (x.abs() + y.abs() - x - y);
+            for (i, place) in table.iter_mut().enumerate() {
+                let entry = least + (i % 4) as f32 * x + (i / 4) as f32 * y;
+                *place = (round(entry) as u8).min(MAX_ENTRY);
+            }
+        }
+        Self { tables, step, offset }
     }
-    for (lane, x) in lanes.iter_mut().zip(rest) {
-        *lane += x.abs();
-    }
-    let mut sums = [0.0_f32; 2];
-    for (at, sum) in lanes.into_iter().enumerate() {
-        sums[at % 4 / 2] += sum;
-    }
-    // Rounding adds at most a half to each component, of which a half's sum has every second.
-    let room = MAX_HALF_SUM as f32 - values.len() as f32 / 4.0 - 1.0;
-    let scale = (greatest(values) / 127.0).max(sums[0].max(sums[1]) / room).max(f32::MIN_POSITIVE);
-    let (values, _) = values.as_chunks::<GROUP_COMPONENTS>();
-    let mut codes = vec![[0; GROUP_COMPONENTS]; values.len()];
-    let total = code(values, scale, &mut codes);
-    coded.extend(codes.iter().map(
-        #[inline(always)]
-        |[a, b, c, d, e, f, g, h]| {
-            let packed = |bytes: [i8; 4]| u32::from_le_bytes(bytes.map(|x| x as u8));
-            [packed([*a, *b, *c, *d]), packed([*e, *f, *g, *h])]
-        },
-    ));
-    Scale { scale, centre: CENTRE * total * scale }
 }
 
 #[inline(always)]
@@ -196,7 +187,7 @@ fn code_far(values: &[f32]) -> (Vec<[i8; CHUNK_COMPONENTS]>, Scale) {
     let (values, _) = values.as_chunks::<CHUNK_COMPONENTS>();
     let mut coded = vec![[0; CHUNK_COMPONENTS]; values.len()];
     let total = code(values, scale, &mut coded);
-    (coded, Scale { scale, centre: CENTRE * total * scale })
+    (coded, Scale { scale, total: total * scale })
 }
 
 /// Codes components in steps of a scale; returns the sum of all.
@@ -207,7 +198,8 @@ fn code<const N: usize>(values: &[[f32; N]], scale: f32, coded: &mut [[i8; N]]) 
     for (values, coded) in values.iter().zip(coded) {
         for i in 0..N {
             let x = round(values[i] * inverse);
-            total += x;
+            // Bytes that were changed may say anything.
+            total = i32::wrapping_add(total, x);
             coded[i] = x as i8;
         }
     }

@@ -3,13 +3,18 @@
 //! Invariant: scores are integers, exactly, and then one fixed order of operations on floats, so that every
 //! instruction set gives the same bits.
 
+use std::ops::Range;
+
 use super::candidates::{Candidate, Candidates};
+use super::codes::{Bits, SmallScale};
 use super::layout::{
-    CodePlaces, LIST_BYTES, Places, RADII_BYTES, SLOT_BYTES, f32_at, stride, u32_at,
+    LIST_BYTES, Places, RADII_BYTES, SLOT_BYTES, f32_at, far_stride, stride, u32_at,
 };
 use super::projection::Shape;
-use super::query::{CodedQuery, Scale};
-use crate::kernels::codes::{BLOCK_CODES, CHUNK_BYTES, GROUP_BYTES, GROUP_COMPONENTS, GroupQuery};
+use super::query::{CodedQuery, NearQuery, Scale};
+use super::view::AnnView;
+use crate::Rows;
+use crate::kernels::codes::{BLOCK_CODES, CHUNK_BYTES};
 use crate::kernels::simd::{Kernel, Simd};
 
 /// How many blocks ahead codes are asked for.
@@ -45,59 +50,49 @@ pub(super) type Scores = [f32; BLOCK_CODES];
 /// Codes of projections, and a query to compare them with.
 #[derive(Clone, Copy)]
 pub(super) struct Codes<'a> {
-    lead: Part<'a>,
-    trail: Part<'a>,
-}
-
-/// Those of some of the components.
-#[derive(Clone, Copy)]
-struct Part<'a> {
     blocks: &'a [u8],
-    query: &'a [GroupQuery],
-    scale: Scale,
+    stride: usize,
+    scales: SmallScale,
+    query: &'a NearQuery,
 }
 
 impl<'a> Codes<'a> {
-    pub(super) fn new(bytes: &'a [u8], places: &CodePlaces, coded: &'a CodedQuery) -> Self {
-        let (lead, trail) = coded.near.split_at(coded.lead);
+    pub(super) fn new(view: &AnnView<'a>, place: Range<usize>, query: &'a NearQuery) -> Self {
         Self {
-            lead: Part {
-                blocks: &bytes[places.lead.clone()],
-                query: lead,
-                scale: coded.lead_scale,
-            },
-            trail: Part {
-                blocks: &bytes[places.trail.clone()],
-                query: trail,
-                scale: coded.trail_scale,
-            },
+            blocks: &view.bytes[place],
+            stride: stride(view.header.shape.near),
+            scales: view.header.scales,
+            query,
         }
     }
-}
 
-impl<'a> Part<'a> {
     #[inline(always)]
     fn bytes_of(&self, block: Block) -> &'a [u8] {
-        let stride = stride(self.query.len() * GROUP_COMPONENTS);
-        &self.blocks[block.number as usize * stride..][..stride]
+        &self.blocks[block.number as usize * self.stride..][..self.stride]
     }
 
-    /// Adds the products of the codes of a block.
     #[inline(always)]
-    fn add<S: Simd>(&self, simd: S, block: Block, scores: &mut Scores) {
-        let (groups, scales) = self.bytes_of(block).split_at(self.query.len() * GROUP_BYTES);
-        let (groups, _) = groups.as_chunks::<GROUP_BYTES>();
-        let (scales, _) = scales.as_chunks::<4>();
-        let Some(scales) = scales.first_chunk::<BLOCK_CODES>() else {
-            // There are no such components.
-            return;
+    fn fetch<S: Simd>(&self, simd: S, block: Block) {
+        let bytes = self.bytes_of(block);
+        fetch(simd, bytes);
+        simd.prefetch(&raw const bytes[bytes.len() - 1]);
+    }
+
+    /// The scores of the codes of a block.
+    #[inline(always)]
+    fn scores<S: Simd>(&self, simd: S, block: Block) -> Scores {
+        let mut scores = [block.base; BLOCK_CODES];
+        let Some((codes, scales)) = self.bytes_of(block).split_last_chunk::<BLOCK_CODES>() else {
+            return scores;
         };
-        let products = simd.block_products(groups, self.query);
-        // Loops over indices of arrays are vectorised whole.
+        let (codes, _) = codes.as_chunks::<BLOCK_CODES>();
+        let NearQuery { tables, step, offset } = self.query;
+        let sums = simd.block_sums(codes, tables);
+        // A loop over indices of arrays is vectorised whole.
         for i in 0..BLOCK_CODES {
-            let product = products[i] as f32 * self.scale.scale - self.scale.centre;
-            scores[i] += product * f32::from_le_bytes(scales[i]);
+            scores[i] += (sums[i] as f32 * step - offset) * self.scales.decode(scales[i]);
         }
+        scores
     }
 }
 
@@ -113,17 +108,15 @@ impl Kernel for ScoreAll<'_> {
 
     #[inline(always)]
     fn call<S: Simd>(self, simd: S) {
-        let Self { codes: Codes { lead, trail }, blocks, out } = self;
-        let ask = |block: &Block| {
-            fetch(simd, lead.bytes_of(*block));
-            fetch(simd, trail.bytes_of(*block));
-        };
-        blocks.iter().take(AHEAD).for_each(ask);
+        let Self { codes, blocks, out } = self;
+        for block in blocks.iter().take(AHEAD) {
+            codes.fetch(simd, *block);
+        }
         for (at, block) in blocks.iter().enumerate() {
-            blocks.get(at + AHEAD).into_iter().for_each(ask);
-            let mut scores = [block.base; BLOCK_CODES];
-            lead.add(simd, *block, &mut scores);
-            trail.add(simd, *block, &mut scores);
+            if let Some(next) = blocks.get(at + AHEAD) {
+                codes.fetch(simd, *next);
+            }
+            let mut scores = codes.scores(simd, *block);
             if block.codes != u32::MAX {
                 for (lane, score) in scores.iter_mut().enumerate() {
                     let counts = block.codes >> lane & 1 == 1;
@@ -291,7 +284,7 @@ impl Kernel for Choose<'_> {
     }
 }
 
-/// The second codes, a row each.
+/// The second codes, a row for each vector, and the vectors of the slots.
 #[derive(Clone, Copy)]
 pub(super) struct FarCodes<'a> {
     rows: &'a [u8],
@@ -304,24 +297,29 @@ impl<'a> FarCodes<'a> {
         Self {
             rows: &bytes[places.rows.clone()],
             slots: &bytes[places.slots.clone()],
-            width: shape.far / 2,
+            width: far_stride(shape.far),
         }
     }
 
     #[inline(always)]
-    fn row(&self, slot: usize) -> &'a [u8] {
-        &self.rows[slot * self.width..][..self.width]
+    fn ordinal(&self, slot: usize) -> u32 {
+        u32_at(self.slots, slot * SLOT_BYTES)
+    }
+
+    /// The code and scale of a vector; of one that is not there, those of none.
+    #[inline(always)]
+    fn row(&self, ordinal: u32) -> Option<(&'a [u8], f32)> {
+        let start = ordinal as usize * self.width;
+        let (codes, scale) = self.rows.get(start..start + self.width)?.split_at(self.width - 4);
+        Some((codes, f32_at(scale, 0)))
     }
 
     #[inline(always)]
-    fn scale(&self, slot: usize) -> f32 {
-        f32_at(self.slots, slot * SLOT_BYTES)
-    }
-
-    #[inline(always)]
-    fn fetch<S: Simd>(&self, simd: S, slot: usize) {
-        simd.prefetch(&raw const self.slots[slot * SLOT_BYTES]);
-        fetch(simd, self.row(slot));
+    fn fetch<S: Simd>(&self, simd: S, ordinal: u32) {
+        if let Some((codes, _)) = self.row(ordinal) {
+            fetch(simd, codes);
+            simd.prefetch(&raw const codes[codes.len() - 1]);
+        }
     }
 }
 
@@ -330,47 +328,30 @@ pub(super) struct Scan<'a> {
     pub(super) codes: Codes<'a>,
     pub(super) far: FarCodes<'a>,
     pub(super) blocks: &'a [Block],
-    /// How much the components that do not lead may add: where no more than that is missing, they are not looked at.
-    pub(super) allowance: f32,
     pub(super) found: &'a mut Candidates,
 }
 
 impl Scan<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S, accept: impl Fn(usize) -> bool) {
-        /// Blocks whose leading components are looked at before the others of any.
-        const AT_ONCE: usize = 32;
-        let Self { codes: Codes { lead, trail }, far, blocks, allowance, found } = self;
-        let mut hopeful: Vec<(Block, Scores)> = Vec::with_capacity(AT_ONCE);
+        let Self { codes, far, blocks, found } = self;
         for block in blocks.iter().take(AHEAD) {
-            fetch(simd, lead.bytes_of(*block));
+            codes.fetch(simd, *block);
         }
-        for (part, at) in blocks.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE)) {
-            let least = found.threshold() - allowance;
-            for (at, block) in (at..).zip(part) {
-                if let Some(next) = blocks.get(at + AHEAD) {
-                    fetch(simd, lead.bytes_of(*next));
-                }
-                let mut scores = [block.base; BLOCK_CODES];
-                lead.add(simd, *block, &mut scores);
-                if simd.above(&scores, least) & block.codes != 0 {
-                    fetch(simd, trail.bytes_of(*block));
-                    hopeful.push((*block, scores));
-                }
+        for (at, block) in blocks.iter().enumerate() {
+            if let Some(next) = blocks.get(at + AHEAD) {
+                codes.fetch(simd, *next);
             }
-            for (block, mut scores) in hopeful.drain(..) {
-                trail.add(simd, block, &mut scores);
-                let mask = block.codes & simd.above(&scores, found.threshold());
-                for_each_lane(mask, |lane| {
-                    let slot = block.number * BLOCK_CODES as u32 + lane as u32;
-                    if accept(slot as usize) {
-                        // It will be compared with it soon, most likely.
-                        far.fetch(simd, slot as usize);
-                        found.push(Candidate::new(scores[lane], slot));
-                    }
-                });
-                found.settle();
-            }
+            let scores = codes.scores(simd, *block);
+            for_each_lane(block.codes & simd.above(&scores, found.threshold()), |lane| {
+                let slot = block.number * BLOCK_CODES as u32 + lane as u32;
+                if accept(slot as usize) {
+                    // It will be looked up soon, most likely.
+                    simd.prefetch(&raw const far.slots[slot as usize * SLOT_BYTES]);
+                    found.push(Candidate::new(scores[lane], slot));
+                }
+            });
+            found.settle();
         }
     }
 }
@@ -399,33 +380,73 @@ impl<A: Fn(usize) -> bool> Kernel for Filtered<'_, A> {
     }
 }
 
-/// Adds the products of the second codes.
-pub(super) struct AddFar<'a> {
+/// Scores candidates by their second codes instead; their slots become ordinals.
+pub(super) struct ScoreFar<'a> {
     pub(super) far: FarCodes<'a>,
     pub(super) coded: &'a CodedQuery,
     pub(super) candidates: &'a mut [Candidate],
 }
 
-impl Kernel for AddFar<'_> {
+impl Kernel for ScoreFar<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call<S: Simd>(self, simd: S) {
-        const AHEAD: usize = 24;
+        const AHEAD: usize = 16;
         let Self { far, coded, candidates } = self;
         for candidate in candidates.iter().take(AHEAD) {
-            far.fetch(simd, candidate.slot());
+            far.fetch(simd, far.ordinal(candidate.slot()));
         }
         for at in 0..candidates.len() {
             if let Some(next) = candidates.get(at + AHEAD) {
-                far.fetch(simd, next.slot());
+                far.fetch(simd, far.ordinal(next.slot()));
             }
-            let slot = candidates[at].slot();
-            let (row, _) = far.row(slot).as_chunks::<CHUNK_BYTES>();
-            let product = simd.row_product(row, &coded.far) as f32;
-            let product = product * coded.far_scale.scale - coded.far_scale.centre;
-            let score = candidates[at].score() + product * far.scale(slot);
-            candidates[at] = Candidate::new(score, slot as u32);
+            let ordinal = far.ordinal(candidates[at].slot());
+            let mut score = f32::NEG_INFINITY;
+            if let Some((codes, scale)) = far.row(ordinal) {
+                let (codes, _) = codes.as_chunks::<CHUNK_BYTES>();
+                let product = simd.row_product(codes, &coded.far) as f32;
+                let Scale { scale: step, total } = coded.far_scale;
+                score = (product * step - Bits::Four.centre() * total) * scale;
+            }
+            candidates[at] = Candidate::new(score, ordinal);
+        }
+    }
+}
+
+/// Asks for some rows, all at once: memory answers many questions in little more time than one.
+pub(super) struct FetchRows<'a> {
+    pub(super) rows: Rows<'a>,
+    pub(super) dim: usize,
+    pub(super) ordinals: &'a [u32],
+}
+
+impl Kernel for FetchRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd>(self, simd: S) {
+        match self.rows {
+            Rows::F32(rows) => self.fetch(simd, rows),
+            Rows::F16(rows) => self.fetch(simd, rows),
+            // There are no indexes of others.
+            Rows::I8(_) | Rows::Binary(_) => {}
+        }
+    }
+}
+
+impl FetchRows<'_> {
+    #[inline(always)]
+    fn fetch<S: Simd, T>(&self, simd: S, rows: &[T]) {
+        let in_a_line = 64 / size_of::<T>();
+        for &ordinal in self.ordinals {
+            let start = ordinal as usize * self.dim;
+            if let Some(row) = rows.get(start..start + self.dim) {
+                row.iter().step_by(in_a_line).for_each(
+                    #[inline(always)]
+                    |part| simd.prefetch(part),
+                );
+            }
         }
     }
 }

@@ -1,17 +1,19 @@
 //! One search of an index.
 //!
-//! Centres of lists, centres of the blocks of the best lists, the best blocks: each is one scan of the 4-bit codes of
-//! projections. What is found in the best blocks of all is compared by both codes; from what that gives it follows
-//! what the rest has to reach, so that little else is, and what is compared exactly in the end. Invariant: codes decide
-//! what is looked at, by integers and a fixed order of operations; the scores of hits are those of the exact search.
+//! Centres of lists, centres of the blocks of the best lists, the best blocks: each is one scan of the codes of
+//! projections. The best that is found in the best blocks of all is compared by the second codes; from what that gives
+//! it follows what the rest has to reach, so that little else is, and what is compared exactly in the end. Invariant:
+//! codes decide what is looked at, by integers and a fixed order of operations; the scores of hits are those of the
+//! exact search.
+
+use std::ops::Range;
 
 use super::candidates::{Candidate, Candidates, Threshold, nth_best, split_best};
 use super::filter::{Accepted, Filter};
-use super::layout::CodePlaces;
 use super::query::CodedQuery;
 use super::scan::{
-    AddFar, AddRadii, Block, Choice, Choose, Codes, Collect, FarCodes, Filtered, Scan, ScoreAll,
-    Scores, all_codes,
+    AddRadii, Block, Choice, Choose, Codes, Collect, FarCodes, FetchRows, Filtered, Scan, ScoreAll,
+    ScoreFar, Scores, all_codes,
 };
 use super::view::{AnnView, Effort, Work};
 use crate::kernels::codes::BLOCK_CODES;
@@ -19,16 +21,13 @@ use crate::kernels::simd::Kernel;
 use crate::{Hit, QueryError, Selection, TopK};
 
 /// Blocks that are scanned first, at least.
-const FIRST_BLOCKS: usize = 32;
+const FIRST_BLOCKS: usize = 16;
 /// As many vectors as these times the hits wanted, and a fifth more, are found in them, and twice as many of those
-/// compared by both codes.
+/// compared by the second codes.
 const FOUND_FIRST: usize = 8;
 const EXTRA: usize = 5;
-/// How much more than could be expected a projection's components that do not lead may add to a score, in standard
-/// deviations.
-const TRAIL_SLACK: f32 = 3.0;
-/// Centres that are compared for each block that is looked at.
-const CENTRES_PER_BLOCK: usize = 5;
+/// Lists whose blocks' centres are compared, at least.
+const LEAST_LISTS: usize = 4;
 
 /// A search and what it needs at every step.
 pub(super) struct Search<'a> {
@@ -88,12 +87,12 @@ impl<'a> Search<'a> {
         let wanted = k + k.div_ceil(EXTRA);
         let Chosen { first, rest } = self.choose(FOUND_FIRST * wanted, work);
 
-        // The best of the first blocks by their projections; the best of those by both codes.
+        // The best of the first blocks by their projections; the best of those by the second codes.
         let mut found = self.best(&first, FOUND_FIRST * wanted, work);
         split_best(&mut found, 2 * wanted);
         let later = found.split_off(found.len().min(2 * wanted));
         let near = found.clone();
-        self.add_far(&mut found, work);
+        self.score_far(&mut found, work);
         let gap = mean_gap(&near, &found);
 
         // What the others have to reach, as the first codes see it.
@@ -121,16 +120,20 @@ impl<'a> Search<'a> {
         };
         self.scan(&rest, &mut more, work);
         let mut more = more.into_vec();
-        self.add_far(&mut more, work);
+        self.score_far(&mut more, work);
         found.append(&mut more);
 
-        // What they have to reach as both codes see it, to be compared exactly.
+        // What they have to reach as the second codes see it, to be compared exactly.
         let least = nth_best(&found, k - 1);
         let least = least - effort.slack / 2.0 * coded.length * header.code_deviation;
         found.retain(|candidate| candidate.score() >= least);
+        // A vector may have been found in two blocks.
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
         work.exact += found.len();
-        let ordinals: Vec<u32> =
-            found.iter().map(|candidate| self.view.ordinal(candidate.slot())).collect();
+        let ordinals: Vec<u32> = found.iter().map(|found| found.slot() as u32).collect();
+        let (rows, dim) = (self.view.rows.rows(), self.view.rows.dim());
+        self.run(FetchRows { rows, dim, ordinals: &ordinals });
         let mut top = TopK::new(k);
         self.view.rows.score_each(query, &ordinals, &mut top)?;
         Ok(top.into_hits())
@@ -143,7 +146,7 @@ impl<'a> Search<'a> {
         }
         let count = (self.effort.blocks as usize).max(FIRST_BLOCKS);
         let first = FIRST_BLOCKS.max(2 * vectors / BLOCK_CODES);
-        let centres = self.centres(count, first, work);
+        let centres = self.centres(self.effort.lists as usize, count, first, work);
         Chosen {
             first: self.blocks(&centres, Choice::above(centres.first)),
             rest: Rest::Of(centres),
@@ -154,16 +157,19 @@ impl<'a> Search<'a> {
     /// more where they have few each.
     fn choose_accepted(&self, accepted: &Accepted, vectors: usize, work: &mut Work) -> Chosen {
         const MORE_LISTS: usize = 4;
+        /// Those that are accepted may lie where few of the best blocks do.
+        const MORE_BLOCKS: f32 = 1.5;
         let enough = |blocks: &[Block]| {
             let codes: u32 = blocks.iter().map(|block| block.codes.count_ones()).sum();
             let share = codes as f32 / (blocks.len() * BLOCK_CODES).max(1) as f32;
-            let wanted =
-                (self.effort.times(share.sqrt().recip()).blocks as usize).max(FIRST_BLOCKS);
-            blocks.len() >= wanted && codes as usize >= 2 * vectors
+            let wanted = self.effort.times(MORE_BLOCKS / share.sqrt()).blocks as usize;
+            // A vector may be in two blocks.
+            blocks.len() >= wanted.max(FIRST_BLOCKS) && codes as usize >= 4 * vectors
         };
         let mut count = (self.effort.blocks as usize).max(FIRST_BLOCKS);
+        let mut lists = self.effort.lists as usize;
         loop {
-            let centres = self.centres(count, FIRST_BLOCKS, work);
+            let centres = self.centres(lists, count, FIRST_BLOCKS, work);
             let (mut blocks, mut up_to, mut last) = (Vec::new(), f32::INFINITY, centres.last);
             let mut number = count;
             loop {
@@ -183,15 +189,15 @@ impl<'a> Search<'a> {
                 last = self.threshold(&centres.scores, number, up_to);
             }
             count = count.saturating_mul(MORE_LISTS);
+            lists = lists.saturating_mul(MORE_LISTS);
         }
     }
 
-    /// Scores the centres of the lists in which `count` blocks are looked for.
-    fn centres(&self, count: usize, first: usize, work: &mut Work) -> Centres {
+    /// Scores the centres of the best lists, in which `count` blocks are looked for.
+    fn centres(&self, wanted: usize, count: usize, first: usize, work: &mut Work) -> Centres {
         let AnnView { header, places, .. } = self.view;
         let lists = header.lists as usize;
-        let per_list = (header.blocks as usize).div_ceil(lists.max(1)).max(1);
-        let wanted = count.saturating_mul(CENTRES_PER_BLOCK).div_ceil(per_list);
+        let wanted = wanted.max(LEAST_LISTS);
         let is_all = wanted >= lists;
         let all: Vec<Block> = (0..lists.div_ceil(BLOCK_CODES))
             .map(|at| {
@@ -207,7 +213,11 @@ impl<'a> Search<'a> {
             .into_iter()
             .map(|list| {
                 let (_, count) = entries.blocks(list.slot());
-                Block { number: list.slot() as u32, codes: all_codes(count as usize), base: 0.0 }
+                Block {
+                    number: list.slot() as u32,
+                    codes: all_codes(count as usize),
+                    base: list.score(),
+                }
             })
             .collect();
         work.lists += lists.len();
@@ -238,9 +248,9 @@ impl<'a> Search<'a> {
         self.run(Threshold { scores, count, most })
     }
 
-    fn score_all(&self, places: &CodePlaces, blocks: &[Block]) -> Vec<Scores> {
+    fn score_all(&self, place: &Range<usize>, blocks: &[Block]) -> Vec<Scores> {
         let mut out = Vec::with_capacity(blocks.len());
-        let codes = Codes::new(self.view.bytes, places, &self.coded);
+        let codes = Codes::new(self.view, place.clone(), &self.coded.near);
         self.run(ScoreAll { codes, blocks, out: &mut out });
         out
     }
@@ -267,13 +277,11 @@ impl<'a> Search<'a> {
 
     /// Adds what of the blocks' vectors is good enough and selected.
     fn scan(&self, blocks: &[Block], found: &mut Candidates, work: &mut Work) {
-        let AnnView { bytes, header, places, .. } = self.view;
         work.blocks += blocks.len();
         let scan = Scan {
-            codes: Codes::new(bytes, &places.codes, &self.coded),
+            codes: Codes::new(self.view, self.view.places.codes.clone(), &self.coded.near),
             far: self.far(),
             blocks,
-            allowance: TRAIL_SLACK * self.coded.trail_length * header.trail_deviation,
             found,
         };
         let ordinal = |slot| self.view.ordinal(slot);
@@ -288,10 +296,10 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Adds to the scores what the second codes make of them.
-    fn add_far(&self, candidates: &mut [Candidate], work: &mut Work) {
+    /// Scores vectors by their second codes instead; their slots become ordinals.
+    fn score_far(&self, candidates: &mut [Candidate], work: &mut Work) {
         work.coded += candidates.len();
-        self.run(AddFar { far: self.far(), coded: &self.coded, candidates });
+        self.run(ScoreFar { far: self.far(), coded: &self.coded, candidates });
     }
 
     fn far(&self) -> FarCodes<'_> {
@@ -318,9 +326,9 @@ fn split_first(mut blocks: Vec<Block>, vectors: usize) -> Chosen {
     Chosen { first: blocks, rest: Rest::Blocks(rest) }
 }
 
-/// How much more the scores by both codes are on average than those by the first.
-fn mean_gap(near: &[Candidate], both: &[Candidate]) -> f32 {
-    let pairs = near.iter().zip(both);
-    let sum: f32 = pairs.map(|(near, both)| both.score() - near.score()).sum();
+/// How much more the scores by second codes are on average than those by the first.
+fn mean_gap(near: &[Candidate], far: &[Candidate]) -> f32 {
+    let pairs = near.iter().zip(far);
+    let sum: f32 = pairs.map(|(near, far)| far.score() - near.score()).sum();
     sum / near.len().max(1) as f32
 }

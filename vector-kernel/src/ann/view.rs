@@ -20,6 +20,8 @@ const FEW_ROWS: u64 = 1000;
 /// How much a search does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Effort {
+    /// Lists whose blocks' centres are compared.
+    pub(super) lists: u32,
     /// Blocks that are looked at, at most.
     pub(super) blocks: u32,
     /// How much of a block's radius counts for it when the best blocks are chosen.
@@ -28,7 +30,7 @@ pub(super) struct Effort {
     /// finite number.
     pub(super) reach: f32,
     /// How much worse than what was found first a vector may seem by its projection's code, and is still compared by
-    /// both, in standard deviations; and half as much by both, to be compared exactly.
+    /// the second, in standard deviations; and half as much by that, to be compared exactly.
     pub(super) slack: f32,
 }
 
@@ -37,12 +39,18 @@ pub(super) const ANY_REACH: f32 = 1e9;
 
 impl Effort {
     /// Looks at everything.
-    pub(super) const ALL: Self =
-        Self { blocks: u32::MAX, radius_weight: 0.2, reach: ANY_REACH, slack: 16.0 };
+    pub(super) const ALL: Self = Self {
+        lists: u32::MAX,
+        blocks: u32::MAX,
+        radius_weight: 0.2,
+        reach: ANY_REACH,
+        slack: 16.0,
+    };
 
-    /// So many times the blocks.
+    /// So many times the lists and blocks.
     pub(super) fn times(self, factor: f32) -> Self {
-        Self { blocks: (self.blocks as f32 * factor) as u32, ..self }
+        let times = |count: u32| (count as f32 * factor) as u32;
+        Self { lists: times(self.lists), blocks: times(self.blocks), ..self }
     }
 
     /// What `k` hits take: they are calibrated for ten.
@@ -59,7 +67,7 @@ pub struct Work {
     pub lists: usize,
     /// Blocks of up to 32 vectors that were scanned.
     pub blocks: usize,
-    /// Vectors that were compared by both codes.
+    /// Vectors that were compared by their second codes.
     pub coded: usize,
     /// Vectors that were compared exactly.
     pub exact: usize,
@@ -199,7 +207,7 @@ impl<'a> AnnView<'a> {
 
     /// The row whose code is in a slot.
     pub(super) fn ordinal(&self, slot: usize) -> u32 {
-        u32_at(self.bytes, self.places.slots.start + slot * SLOT_BYTES + 4)
+        u32_at(self.bytes, self.places.slots.start + slot * SLOT_BYTES)
     }
 
     /// Returns `k` selected rows that are among the most similar to `query`, best first; equal scores sort by ordinal.

@@ -9,22 +9,22 @@ use std::arch::x86_64::{
     __m128i, __m256, __m256d, __m256i, _CMP_GT_OQ, _MM_HINT_T1, _mm_add_epi32, _mm_add_pd,
     _mm_add_ps, _mm_add_sd, _mm_add_ss, _mm_cvtsd_f64, _mm_cvtsi128_si32, _mm_cvtss_f32,
     _mm_loadu_si128, _mm_movehl_ps, _mm_prefetch, _mm_shuffle_epi32, _mm_shuffle_ps,
-    _mm_unpackhi_pd, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_pd, _mm256_add_ps,
-    _mm256_and_si256, _mm256_castpd256_pd128, _mm256_castps256_ps128, _mm256_castsi256_si128,
-    _mm256_cmp_ps, _mm256_cvtph_ps, _mm256_cvtps_pd, _mm256_extractf128_pd, _mm256_extractf128_ps,
-    _mm256_extracti128_si256, _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_movemask_ps,
-    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_pd,
-    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_srli_epi16, _mm256_storeu_si256, _mm256_sub_ps,
+    _mm_unpackhi_pd, _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_pd,
+    _mm256_add_ps, _mm256_and_si256, _mm256_castpd256_pd128, _mm256_castps256_ps128,
+    _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_cvtps_pd,
+    _mm256_extractf128_pd, _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_fmadd_pd,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_movemask_ps, _mm256_permute2x128_si256, _mm256_set1_epi8, _mm256_set1_epi16,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_pd, _mm256_setzero_ps, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16, _mm256_storeu_si256,
+    _mm256_sub_epi16, _mm256_sub_ps, _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
 };
 
 use half::f16;
 
 use super::{
     avx512::Avx512,
-    codes::{
-        BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_BYTES, CHUNK_COMPONENTS, GROUP_BYTES, GroupQuery,
-    },
+    codes::{BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_BYTES, CHUNK_COMPONENTS, Tables},
     simd::{Kernel, Simd},
 };
 
@@ -105,35 +105,34 @@ fn store_sums(sums: [__m256i; 4], out: &mut [i32; BLOCK_CODES]) {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add_group(group: &[u8; GROUP_BYTES], query: GroupQuery, sums: &mut [__m256i; 4]) {
-    let (parts, _) = group.as_chunks::<32>();
-    let [near, far] = [_mm256_set1_epi32(query[0] as i32), _mm256_set1_epi32(query[1] as i32)];
-    for (sum, part) in sums.iter_mut().zip(parts) {
-        let [low, high] = halves(load_bytes(part));
-        let both =
-            _mm256_add_epi16(_mm256_maddubs_epi16(low, near), _mm256_maddubs_epi16(high, far));
-        *sum = _mm256_add_epi16(*sum, both);
+fn block_sums(codes: &[[u8; BLOCK_CODES]], tables: &[Tables]) -> [i32; BLOCK_CODES] {
+    let low = _mm256_set1_epi8(15);
+    // The sums of bytes of even places, and those of odd ones times 256, in 16 bits; and those of odd places alone.
+    let (mut both, mut odd) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+    for (codes, tables) in codes.iter().zip(tables) {
+        let codes = load_bytes(codes);
+        let tables = load_bytes(tables);
+        let first = _mm256_permute2x128_si256::<0x00>(tables, tables);
+        let second = _mm256_permute2x128_si256::<0x11>(tables, tables);
+        let high = _mm256_and_si256(_mm256_srli_epi16::<4>(codes), low);
+        let entries = _mm256_add_epi8(
+            _mm256_shuffle_epi8(first, _mm256_and_si256(codes, low)),
+            _mm256_shuffle_epi8(second, high),
+        );
+        both = _mm256_add_epi16(both, entries);
+        odd = _mm256_add_epi16(odd, _mm256_srli_epi16::<8>(entries));
     }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn block_products(groups: &[[u8; GROUP_BYTES]], query: &[GroupQuery]) -> [i32; BLOCK_CODES] {
-    let mut sums = [_mm256_setzero_si256(); 4];
-    // Eight at a time, with no test between them.
-    let (groups, last_groups) = groups.as_chunks::<8>();
-    let (query, last_query) = query.as_chunks::<8>();
-    for (groups, query) in groups.iter().zip(query) {
-        for i in 0..8 {
-            add_group(&groups[i], query[i], &mut sums);
-        }
-    }
-    for (group, query) in last_groups.iter().zip(last_query) {
-        add_group(group, *query, &mut sums);
-    }
-    let one = _mm256_set1_epi16(1);
+    let even = _mm256_sub_epi16(both, _mm256_slli_epi16::<8>(odd));
+    // Of each half of 16 lanes the first eight, and the last.
+    let (first, last) = (_mm256_unpacklo_epi16(even, odd), _mm256_unpackhi_epi16(even, odd));
+    let sums = [
+        _mm256_cvtepu16_epi32(_mm256_castsi256_si128(first)),
+        _mm256_cvtepu16_epi32(_mm256_castsi256_si128(last)),
+        _mm256_cvtepu16_epi32(_mm256_extracti128_si256::<1>(first)),
+        _mm256_cvtepu16_epi32(_mm256_extracti128_si256::<1>(last)),
+    ];
     let mut out = [0; BLOCK_CODES];
-    store_sums(sums.map(|sum| _mm256_madd_epi16(sum, one)), &mut out);
+    store_sums(sums, &mut out);
     out
 }
 
@@ -329,13 +328,9 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn block_products(
-        self,
-        groups: &[[u8; GROUP_BYTES]],
-        query: &[GroupQuery],
-    ) -> [i32; BLOCK_CODES] {
+    fn block_sums(self, codes: &[[u8; BLOCK_CODES]], tables: &[Tables]) -> [i32; BLOCK_CODES] {
         // SAFETY: feature: `self` proves AVX2. The function is safe else.
-        unsafe { block_products(groups, query) }
+        unsafe { block_sums(codes, tables) }
     }
 
     #[inline(always)]

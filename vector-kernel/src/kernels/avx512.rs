@@ -17,9 +17,7 @@ use half::f16;
 
 use super::{
     avx2::{Avx2, fold_256, fold_256_wide},
-    codes::{
-        BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_BYTES, CHUNK_COMPONENTS, GROUP_BYTES, GroupQuery,
-    },
+    codes::{BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_BYTES, CHUNK_COMPONENTS, Tables},
     simd::{Kernel, Simd},
 };
 
@@ -146,12 +144,8 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn block_products(
-        self,
-        groups: &[[u8; GROUP_BYTES]],
-        query: &[GroupQuery],
-    ) -> [i32; BLOCK_CODES] {
-        Avx2::from(self).block_products(groups, query)
+    fn block_sums(self, codes: &[[u8; BLOCK_CODES]], tables: &[Tables]) -> [i32; BLOCK_CODES] {
+        Avx2::from(self).block_sums(codes, tables)
     }
 
     #[inline(always)]

@@ -1,26 +1,20 @@
-//! Products of 4-bit codes with `i8` queries, exactly.
+//! Sums over codes, exactly.
 //!
-//! Two layouts. In a **block**, 32 codes lie side by side, so that nothing is summed across lanes: of each group
-//! of 8 components it has 32 lanes of 4 bytes, one lane a code; byte `j` of a lane holds component `j` of the
-//! group in its low half and component `4 + j` in its high half. In a **row**, one code is by itself: byte `j` of
+//! Two layouts. In a **block**, 32 codes of two bits a component lie side by side, so that nothing is summed across
+//! lanes: of each 4 components it has 32 bytes, one a code, whose low half, two components, tells which entry of a
+//! table of 16 counts, and the high half which of a second one. In a **row**, one code of four bits is by itself: byte `j` of
 //! each 32 bytes holds component `j` in its low half and component `32 + j` in its high half.
 //!
 //! Invariant: results are exact integers, so every instruction set and the portable reference agree.
 
 /// Codes that lie side by side in a block.
 pub(crate) const BLOCK_CODES: usize = 32;
-/// Components of which a block has the bytes together.
-pub(crate) const GROUP_COMPONENTS: usize = 8;
-/// Bytes of a group in a block.
-pub(crate) const GROUP_BYTES: usize = BLOCK_CODES * GROUP_COMPONENTS / 2;
+/// Components of which a block has a byte for each code.
+pub(crate) const BYTE_COMPONENTS: usize = 4;
 /// Components in a chunk of a row.
 pub(crate) const CHUNK_COMPONENTS: usize = 64;
 /// Bytes of a chunk of a row.
 pub(crate) const CHUNK_BYTES: usize = CHUNK_COMPONENTS / 2;
-
-/// The most that the absolute values of a query may sum to in components 0 and 1 of every 4, and in components 2
-/// and 3: with codes up to 15, sums in 16 bits then don't overflow.
-pub(crate) const MAX_HALF_SUM: i32 = i16::MAX as i32 / 15;
 
 /// Bytes of four components of 32 rows of bytes that lie side by side: 32 lanes of 4 bytes.
 pub(crate) const BYTE_GROUP_BYTES: usize = BLOCK_CODES * 4;
@@ -29,24 +23,18 @@ pub(crate) const BYTE_GROUP_BYTES: usize = BLOCK_CODES * 4;
 /// then fit in 16 bits.
 pub(crate) const MAX_BYTE: i8 = 63;
 
-/// The query's part for one group of a block, of signed bytes: components 0 to 3, and 4 to 7, little-endian, as they
-/// are broadcast.
-pub(crate) type GroupQuery = [u32; 2];
-
-/// The reference for [`Simd::block_products`](super::simd::Simd::block_products).
+/// The tables of 4 components, 16 entries for the first two and 16 for the others: none above [`MAX_ENTRY`].
+pub(crate) type Tables = [u8; 32];
+/// Two entries add up in a byte.
+pub(crate) const MAX_ENTRY: u8 = 127;
+/// The reference for [`Simd::block_sums`](super::simd::Simd::block_sums).
 #[inline(always)]
-pub(super) fn block_products(
-    groups: &[[u8; GROUP_BYTES]],
-    query: &[GroupQuery],
-) -> [i32; BLOCK_CODES] {
+pub(super) fn block_sums(codes: &[[u8; BLOCK_CODES]], tables: &[Tables]) -> [i32; BLOCK_CODES] {
     let mut sums = [0; BLOCK_CODES];
-    for (group, query) in groups.iter().zip(query) {
-        let (lanes, _) = group.as_chunks::<4>();
-        for (sum, lane) in sums.iter_mut().zip(lanes) {
-            for (j, byte) in lane.iter().enumerate() {
-                let [near, far] = query.map(|part| i32::from(part.to_le_bytes()[j] as i8));
-                *sum += i32::from(byte & 15) * near + i32::from(byte >> 4) * far;
-            }
+    for (codes, tables) in codes.iter().zip(tables) {
+        for (sum, byte) in sums.iter_mut().zip(codes) {
+            let (low, high) = (usize::from(byte & 15), usize::from(byte >> 4));
+            *sum += i32::from(tables[low]) + i32::from(tables[16 + high]);
         }
     }
     sums
@@ -114,15 +102,15 @@ mod tests {
         }
     }
 
-    struct Blocks<'a>(&'a [[u8; GROUP_BYTES]], &'a [GroupQuery]);
+    struct Block<'a>(&'a [[u8; BLOCK_CODES]], &'a [Tables]);
     struct Row<'a>(&'a [[u8; CHUNK_BYTES]], &'a [[i8; CHUNK_COMPONENTS]]);
     struct Bytes<'a>(&'a [[u8; BYTE_GROUP_BYTES]], &'a [[u8; 4]]);
     struct Above<'a>(&'a [f32; BLOCK_CODES], f32);
 
-    impl OnSimd for Blocks<'_> {
+    impl OnSimd for Block<'_> {
         type Output = [i32; BLOCK_CODES];
         fn on<S: Simd>(self, simd: S) -> Self::Output {
-            simd.block_products(self.0, self.1)
+            simd.block_sums(self.0, self.1)
         }
     }
 
@@ -147,49 +135,27 @@ mod tests {
         }
     }
 
-    /// A query whose halves' absolute values sum to at most what they may, and often to exactly that.
-    fn group_queries(random: &mut Random, groups: usize) -> Vec<[i8; GROUP_COMPONENTS]> {
-        let mut left = [MAX_HALF_SUM; 2];
-        (0..groups)
-            .map(|_| {
-                std::array::from_fn(|i| {
-                    let half = &mut left[i % 4 / 2];
-                    let x = i32::from(byte(random) as i8).max(-127).clamp(-*half, *half);
-                    *half -= x.abs();
-                    x as i8
-                })
-            })
-            .collect()
-    }
-
     #[test]
-    fn block_products_are_those_of_the_codes_on_every_instruction_set() {
-        let mut random = Random(1);
-        for groups in [0, 1, 2, 7, 16] {
+    fn sums_of_tables_are_those_that_codes_choose_on_every_instruction_set() {
+        let mut random = Random(4);
+        for count in [0, 1, 3, 16, 200] {
             for full in [false, true] {
-                let codes: Vec<[u8; GROUP_BYTES]> = (0..groups)
-                    .map(|_| if full { [0xff; GROUP_BYTES] } else { bytes(&mut random) })
-                    .collect();
-                let query = group_queries(&mut random, groups);
-                let code = |component: usize, lane: usize| {
-                    let (group, i) = (component / 8, component % 8);
-                    let byte = codes[group][4 * lane + i % 4];
-                    i32::from(if i < 4 { byte & 15 } else { byte >> 4 })
-                };
-                let expected: [i32; BLOCK_CODES] = std::array::from_fn(|lane| {
-                    (0..8 * groups)
-                        .map(|at| code(at, lane) * i32::from(query[at / 8][at % 8]))
-                        .sum()
-                });
-                let query: Vec<GroupQuery> = query
-                    .iter()
-                    .map(|query| {
-                        let (ends, _) = query.as_chunks::<4>();
-                        [0, 1].map(|end: usize| u32::from_le_bytes(ends[end].map(|x| x as u8)))
+                let codes: Vec<[u8; BLOCK_CODES]> =
+                    (0..count).map(|_| bytes(&mut random)).collect();
+                let tables: Vec<Tables> = (0..count)
+                    .map(|_| {
+                        if full { [MAX_ENTRY; 32] } else { bytes(&mut random).map(|x: u8| x >> 1) }
                     })
                     .collect();
+                let entry = |at: usize, half: usize, lane: usize| {
+                    let chosen = codes[at][lane] >> (4 * half) & 15;
+                    i32::from(tables[at][16 * half + usize::from(chosen)])
+                };
+                let expected: [i32; BLOCK_CODES] = std::array::from_fn(|lane| {
+                    (0..count).map(|at| entry(at, 0, lane) + entry(at, 1, lane)).sum()
+                });
                 for isa in Isa::available() {
-                    assert_eq!(isa.run(Call(Blocks(&codes, &query))), expected, "{isa:?}");
+                    assert_eq!(isa.run(Call(Block(&codes, &tables))), expected, "{isa:?}");
                 }
             }
         }

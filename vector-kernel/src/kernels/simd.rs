@@ -10,9 +10,7 @@ use super::neon::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
 use super::{
-    codes::{
-        self, BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_BYTES, CHUNK_COMPONENTS, GROUP_BYTES, GroupQuery,
-    },
+    codes::{self, BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_BYTES, CHUNK_COMPONENTS, Tables},
     portable::Portable,
 };
 
@@ -53,15 +51,10 @@ pub(crate) trait Simd: Copy {
     /// Runs `kernel` in a function compiled for this instruction set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;
 
-    /// The products of the 32 codes of a block with a query that keeps to
-    /// [`MAX_HALF_SUM`](codes::MAX_HALF_SUM).
+    /// For each of the 32 codes of a block, the sum of the entries of tables that they choose: below 2¹⁶.
     #[inline(always)]
-    fn block_products(
-        self,
-        groups: &[[u8; GROUP_BYTES]],
-        query: &[GroupQuery],
-    ) -> [i32; BLOCK_CODES] {
-        codes::block_products(groups, query)
+    fn block_sums(self, codes: &[[u8; BLOCK_CODES]], tables: &[Tables]) -> [i32; BLOCK_CODES] {
+        codes::block_sums(codes, tables)
     }
 
     /// Of 32 numbers, a bit for each that is above `threshold`, the first lowest.
