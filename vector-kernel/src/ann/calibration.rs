@@ -23,6 +23,7 @@ const K: usize = 10;
 const LEAST_BLOCKS: u32 = 16;
 /// Around what is enough so many others are tried: with so many times the lists and blocks, and so much more slack.
 const MOST_STEPS: usize = 15;
+const LEAST_SLACK: f32 = 3.0;
 const MOVES: [(f32, f32, f32); 5] =
     [(1.0, 0.8, 0.0), (0.75, 1.1, 0.0), (1.4, 0.7, 0.0), (1.0, 1.1, -0.75), (1.0, 0.8, 0.75)];
 /// Lists that are tried, by the root of the number of blocks: to find twice the blocks takes fewer than twice the lists.
@@ -222,7 +223,7 @@ impl Sample {
             let tried = Effort {
                 lists: times(effort.lists, lists).min(view.header.lists).max(1),
                 blocks: times(effort.blocks, blocks).min(view.header.blocks).max(1),
-                slack: (effort.slack + slack).max(1.0),
+                slack: (effort.slack + slack).max(LEAST_SLACK),
                 ..*effort
             };
             let found = self.measure(view, tried);

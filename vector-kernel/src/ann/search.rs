@@ -26,6 +26,9 @@ const FIRST_BLOCKS: usize = 16;
 /// compared by the second codes.
 const FOUND_FIRST: usize = 8;
 const EXTRA: usize = 5;
+/// Standard deviations by which a vector may seem worse by its second code than it is, at least, and still be compared
+/// exactly: who asks for a vector itself expects to find it.
+const LEAST_SLACK: f32 = 2.5;
 /// Lists whose blocks' centres are compared, at least.
 const LEAST_LISTS: usize = 4;
 
@@ -125,7 +128,8 @@ impl<'a> Search<'a> {
 
         // What they have to reach as the second codes see it, to be compared exactly.
         let least = nth_best(&found, k - 1);
-        let least = least - effort.slack / 2.0 * coded.length * header.code_deviation;
+        let slack = (effort.slack / 2.0).max(LEAST_SLACK);
+        let least = least - slack * coded.length * header.code_deviation;
         found.retain(|candidate| candidate.score() >= least);
         // A vector may have been found in two blocks.
         found.sort_unstable_by(|a, b| b.cmp(a));
