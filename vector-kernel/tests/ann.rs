@@ -227,6 +227,8 @@ fn any_number_of_rows_of_any_dimension_can_be_indexed() {
                 if count <= 1000 {
                     assert_eq!(hits, best, "{count} x {dim}: so few are compared exactly");
                 }
+                let score = |hits: &[Hit]| hits.first().map(|hit| hit.score);
+                assert_eq!(score(&hits), score(&best), "{count} x {dim}, {metric}");
                 let found = recall(&view, index, queries, 0.95, Selection::All);
                 assert!(count == 0 || found > 0.9, "{found} of {count} x {dim}, {metric}");
             }

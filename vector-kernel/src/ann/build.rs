@@ -9,7 +9,7 @@ use super::cells::{Cells, Projected};
 use super::codes::SmallScale;
 use super::coding::{self, CodedList};
 use super::layout::Header;
-use super::matrix::{mean_of, times_transposed};
+use super::matrix::{mean_of, rows_at, times_transposed};
 use super::projection::{self, Shape};
 use super::random::Random;
 use super::{AnnError, AnnView, MAX_ANN_DIM, calibration, clustering};
@@ -311,10 +311,6 @@ impl Build<'_> {
 fn groups_of_32(vectors: &[f32], dim: usize, random: &mut Random) -> Vec<Vec<u32>> {
     let count = (vectors.len() / dim).div_ceil(BLOCK_CODES);
     clustering::balanced(vectors, dim, count, BLOCK_CODES, random)
-}
-
-fn rows_at(rows: &[f32], dim: usize, members: &[u32]) -> Vec<f32> {
-    members.iter().flat_map(|&at| &rows[at as usize * dim..][..dim]).copied().collect()
 }
 
 /// Rows as they are compared: of length 1 for a cosine.

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::assignment::{self, Choices};
 use super::clustering;
-use super::matrix::mean_of;
+use super::matrix::{mean_of, rows_at};
 use super::random::Random;
 use crate::kernels::codes::BLOCK_CODES;
 
@@ -137,17 +137,12 @@ impl Cells {
         &self.centres[cells.start as usize * self.dim..cells.end as usize * self.dim]
     }
 
-    fn centre(&self, cell: u32) -> &[f32] {
-        self.centres_of(cell..cell + 1)
-    }
-
     /// The cells around each, itself among them: up to `count`, the nearest first.
     fn around(&self, count: usize) -> Vec<Vec<u32>> {
         let of_part = |(part, near): (&Range<u32>, &Vec<u32>)| {
             let cells: Vec<u32> =
                 near.iter().flat_map(|&part| self.parts[part as usize].clone()).collect();
-            let centres: Vec<f32> =
-                cells.iter().flat_map(|&cell| self.centre(cell)).copied().collect();
+            let centres = rows_at(&self.centres, self.dim, &cells);
             let own = self.centres_of(part.clone());
             let nearest = clustering::nearest(own, self.dim, &centres, count);
             let numbers = |at: Vec<u32>| at.into_iter().map(|at| cells[at as usize]).collect();
@@ -169,8 +164,7 @@ impl Cells {
             .zip(self.around(count))
             .map(|(members, around)| {
                 go_on().then_some(())?;
-                let centres: Vec<f32> =
-                    around.iter().flat_map(|&cell| self.centre(cell)).copied().collect();
+                let centres = rows_at(&self.centres, self.dim, &around);
                 Some(call(&projected.rows(members), &around, &centres))
             })
             .collect()

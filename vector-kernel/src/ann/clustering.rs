@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::matrix::times_transposed;
+use super::matrix::{rows_at, times_transposed};
 use super::random::Random;
 
 /// Vectors that are compared with all centroids at once.
@@ -130,8 +130,7 @@ pub(super) fn groups(
             groups.push(members);
             continue;
         }
-        let of_members: Vec<f32> =
-            members.iter().flat_map(|&at| &vectors[at as usize * dim..][..dim]).copied().collect();
+        let of_members = rows_at(vectors, dim, &members);
         // What is a little too large becomes two groups rather than three.
         let is_all = members.len() * dim == vectors.len();
         let mean = if is_all { mean } else { mean.midpoint(most) };

@@ -58,6 +58,11 @@ pub(super) fn add_gram(a: &[f32], dim: usize, out: &mut [f32]) {
     }
 }
 
+/// Some of the rows, one after the other.
+pub(super) fn rows_at(rows: &[f32], dim: usize, some: &[u32]) -> Vec<f32> {
+    some.iter().flat_map(|&at| &rows[at as usize * dim..][..dim]).copied().collect()
+}
+
 /// The mean of rows, of zeros where there are none.
 pub(super) fn mean_of(rows: &[f32], dim: usize) -> Vec<f32> {
     let mut sums = vec![0.0_f64; dim];
