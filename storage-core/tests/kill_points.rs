@@ -227,8 +227,9 @@ fn one_life(path: &Path, seed: u64, point: Point, before: &Model) -> Result<[Mod
     Ok([model, in_flight])
 }
 
-/// Opens what a death left and compares it with what it may be; returns what it is.
-fn check(path: &Path, allowed: &[Model], read_only: bool) -> Model {
+/// Opens what a death left and compares it with what it may be; returns what it is, and the handle: it stays open
+/// until all is checked, as a living process's would, since closing writes.
+fn check(path: &Path, allowed: &[Model], read_only: bool) -> (Model, GraphStore) {
     let options = OpenOptions { read_only, retention: None, ..options() };
     let fs = Arc::new(Deadly::new(path, die));
     let store =
@@ -248,8 +249,7 @@ fn check(path: &Path, allowed: &[Model], read_only: bool) -> Model {
             Model::read_snapshot(&then).unwrap().check_snapshot(&then);
         }
     }
-    std::mem::forget(store); // Its handle stays open, as a living process's would.
-    found
+    (found, store)
 }
 
 /// Dies at a point, after another death that leaves the log torn, and in recovery sometimes before one
@@ -260,6 +260,7 @@ fn one_death(seed: u64, point: Point) -> Vec<Point> {
     let mut random = Random(seed);
     let mut model = Model::default();
     let mut reached = Vec::new();
+    let mut living = Vec::new();
     if point.during != During::Creation {
         // What the store was through before.
         let (during, name, moment) = (During::Work, "log frame written", Moment::HalfWay);
@@ -271,7 +272,9 @@ fn one_death(seed: u64, point: Point) -> Vec<Point> {
                 reached.push(torn);
             }
             Ok(allowed) => {
-                model = check(&path, &allowed[..1], false);
+                let (found, store) = check(&path, &allowed[..1], false);
+                model = found;
+                living.push(store);
                 reached.push(torn);
             }
             Err(_) if point.during == During::Recovery => return reached,
@@ -295,10 +298,13 @@ fn one_death(seed: u64, point: Point) -> Vec<Point> {
         }
     }
     let read_only = random.below(3) == 0 && has_manifest(&path);
-    let found = check(&path, &allowed, read_only);
+    let (found, store) = check(&path, &allowed, read_only);
+    living.push(store);
     // A second opening changes nothing.
     allowed = [found.clone(), found];
-    check(&path, &allowed, false);
+    let (_, store) = check(&path, &allowed, false);
+    living.push(store);
+    drop(living);
     reached
 }
 

@@ -68,6 +68,8 @@ struct Machine {
     medium: Medium,
     options: OpenOptions,
     handles: Vec<GraphStore>,
+    /// Handles that stay open to the end, as those of a process that hangs.
+    left: Vec<GraphStore>,
     /// What the store held after each transaction.
     states: Vec<Model>,
     held: Vec<(Snapshot, Model)>,
@@ -88,7 +90,7 @@ impl Machine {
             handles.push(medium.open(Path::new("store"), &options));
         }
         let states = vec![Model::default()];
-        Self { medium, options, handles, states, held: Vec::new(), backups: 0 }
+        Self { medium, options, handles, left: Vec::new(), states, held: Vec::new(), backups: 0 }
     }
 
     fn newest(&self) -> &Model {
@@ -151,7 +153,7 @@ impl Machine {
         }
     }
 
-    /// Closes a handle, or forgets it as a crash does, and opens another.
+    /// Closes a handle, or leaves it, and opens another.
     fn reopen(&mut self, store: usize, random: &mut Random) {
         if matches!(self.medium, Medium::Memory) {
             return;
@@ -159,7 +161,7 @@ impl Machine {
         let closed = self.handles.remove(store);
         match random.below(4) {
             0 => drop(closed),
-            1 => std::mem::forget(closed),
+            1 => self.left.push(closed),
             _ => closed.close().unwrap(),
         }
         self.handles.push(self.medium.open(Path::new("store"), &self.options));
