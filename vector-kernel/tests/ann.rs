@@ -103,6 +103,31 @@ fn each_target_is_met_on_queries_that_are_not_in_the_index() {
 }
 
 #[test]
+fn rows_closer_to_each_other_than_codes_can_tell_are_found() {
+    // They lie in chains, and each is hardly farther from all of its chain than from itself.
+    let dim = 8;
+    let rows: Vec<f32> = (0..2000 * 8).map(|i| (i * 7919 % 10_007) as f32 - 5000.0).collect();
+    let index = flat(&rows, dim, Metric::Cosine);
+    let bytes = build(index);
+    let view = AnnView::new(&bytes, index).unwrap();
+    let but_some: RoaringBitmap = (0..2000).filter(|row| row % 5 != 0).collect();
+    for selection in [Selection::All, Selection::Only(&but_some)] {
+        let found = recall(&view, index, &rows[..dim * 500], 0.95, selection);
+        assert!(found > 0.95, "{found}");
+    }
+    for k in [1, 3] {
+        let (mut found, mut wanted) = (0, 0);
+        for query in rows.chunks_exact(dim).step_by(7) {
+            let best = index.search(query, k, Selection::All).unwrap();
+            let hits = view.search(query, k, 0.99, Selection::All).unwrap();
+            found += hits.iter().filter(|hit| hit.score >= best[k - 1].score).count();
+            wanted += k;
+        }
+        assert!(found as f32 > 0.95 * wanted as f32, "{found} of {wanted}");
+    }
+}
+
+#[test]
 fn filters_leave_as_many_hits_as_there_are_and_as_good_ones() {
     let dim = 64;
     let all = clustered(20_050, dim, 2);

@@ -20,7 +20,7 @@ const RAISE: f32 = 0.75;
 /// Neighbours of each that are to be found.
 const K: usize = 10;
 /// How many blocks are tried at least; then each time twice as many.
-const LEAST_BLOCKS: u32 = 16;
+const LEAST_BLOCKS: u32 = 32;
 /// Around what is enough so many others are tried: with so many times the lists and blocks, and so much more slack.
 const MOST_STEPS: usize = 15;
 const LEAST_SLACK: f32 = 3.0;
@@ -161,7 +161,7 @@ impl Sample {
             view.rows.unit_row(ordinal, vector);
         }
         let worst = |vector: &[f32]| {
-            // As good as exact, and several times quicker. The vector itself is the nearest, and no neighbour.
+            // As good as exact, and several times quicker. The vector itself is the nearest most often, and no neighbour.
             let work = &mut Work::default();
             let hits = view.search_with(vector, K + 1, Effort::ALL, &Filter::All, work);
             let hits = hits.expect("a row is a query");
@@ -182,7 +182,7 @@ impl Sample {
                 let hits = view
                     .search_with(vector, K + 1, effort, &Filter::All, &mut work)
                     .expect("a row is a query");
-                // One of them is the vector itself.
+                // One of them is the vector itself, or what would be in its place.
                 let found = hits.iter().filter(|hit| hit.score >= *worst).count();
                 (found.saturating_sub(1).min(K), work)
             })
@@ -222,7 +222,7 @@ impl Sample {
             let times = |count: u32, factor: f32| (count as f32 * factor) as u32;
             let tried = Effort {
                 lists: times(effort.lists, lists).min(view.header.lists).max(1),
-                blocks: times(effort.blocks, blocks).min(view.header.blocks).max(1),
+                blocks: times(effort.blocks, blocks).max(LEAST_BLOCKS).min(view.header.blocks),
                 slack: (effort.slack + slack).max(LEAST_SLACK),
                 ..*effort
             };

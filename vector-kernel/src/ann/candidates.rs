@@ -30,62 +30,6 @@ impl Candidate {
     }
 }
 
-/// The best so far.
-#[derive(Debug)]
-pub(super) struct Candidates {
-    found: Vec<Candidate>,
-    keep: usize,
-    /// What a score has to be above to be of use.
-    threshold: f32,
-}
-
-impl Candidates {
-    /// Keeps so many.
-    pub(super) fn best(keep: usize) -> Self {
-        let keep = keep.max(1);
-        let found = Vec::with_capacity((2 * keep).min(4096) + BLOCK_CODES);
-        Self { found, keep, threshold: f32::NEG_INFINITY }
-    }
-
-    /// Keeps all whose scores are above a threshold.
-    pub(super) fn above(threshold: f32) -> Self {
-        Self { found: Vec::with_capacity(4 * BLOCK_CODES), keep: usize::MAX / 2, threshold }
-    }
-
-    #[inline(always)]
-    pub(super) fn threshold(&self) -> f32 {
-        self.threshold
-    }
-
-    #[inline(always)]
-    pub(super) fn push(&mut self, candidate: Candidate) {
-        self.found.push(candidate);
-    }
-
-    /// Forgets what is too much, now and then; to be called between pushes.
-    #[inline(always)]
-    pub(super) fn settle(&mut self) {
-        if self.found.len() >= 2 * self.keep {
-            self.forget();
-        }
-    }
-
-    fn forget(&mut self) {
-        if self.found.len() > self.keep {
-            split_best(&mut self.found, self.keep);
-            self.found.truncate(self.keep);
-            let worst = self.found.iter().min().copied();
-            self.threshold = worst.map_or(self.threshold, Candidate::score);
-        }
-    }
-
-    /// What was kept, in no order.
-    pub(super) fn into_vec(mut self) -> Vec<Candidate> {
-        self.forget();
-        self.found
-    }
-}
-
 /// The score of the best but so many, of which each is there at most twice; minus infinity where there are no more.
 pub(super) fn nth_best(candidates: &[Candidate], nth: usize) -> f32 {
     let mut candidates = candidates.to_vec();
@@ -247,24 +191,5 @@ mod tests {
         let alike = [[0.5; BLOCK_CODES]; 3];
         assert!(threshold_of(&alike, 10) < 0.5);
         assert!(threshold_of(&[[f32::NAN; BLOCK_CODES]], 10) < f32::MIN);
-    }
-
-    #[test]
-    fn the_best_are_kept_in_whatever_order_they_come() {
-        for order in [1_usize, 3, 7] {
-            let mut best = Candidates::best(4);
-            for at in 0..100 {
-                let slot = at * order % 100;
-                let score = (slot / 3) as f32;
-                if score > best.threshold() {
-                    best.push(Candidate::new(score, slot as u32));
-                }
-                best.settle();
-            }
-            let mut slots: Vec<usize> = best.into_vec().into_iter().map(Candidate::slot).collect();
-            slots.sort_unstable();
-            assert_eq!(slots[1..], [97, 98, 99]);
-            assert_eq!(slots[0] / 3, 32);
-        }
     }
 }

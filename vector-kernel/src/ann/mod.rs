@@ -7,7 +7,7 @@
 //! use vector_kernel::ann::{AnnBuilder, AnnView};
 //! use vector_kernel::{FlatIndex, Metric, Rows, Selection};
 //!
-//! let rows: Vec<f32> = (0..2000 * 8_u32).map(|i| (i * i % 10_007 * 7919 % 10_007) as f32 - 5000.0).collect();
+//! let rows: Vec<f32> = (0..2000 * 8_u32).map(|i| (i * 7919 % 10_007) as f32 - 5000.0).collect();
 //! let index = FlatIndex::new(Rows::F32(&rows), 8, Metric::Cosine)?;
 //! let bytes = AnnBuilder::new(index)?.build()?;
 //! let view = AnnView::new(&bytes, index)?;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::candidates::{Candidate, Candidates};
+use super::candidates::Candidate;
 use super::codes::{Bits, SmallScale};
 use super::layout::{
     LIST_BYTES, Places, RADII_BYTES, SLOT_BYTES, f32_at, far_stride, stride, u32_at,
@@ -137,12 +137,13 @@ fn for_each_lane(mut mask: u32, mut call: impl FnMut(usize)) {
     }
 }
 
-/// Gathers what was scored above a number, in order of the blocks.
+/// Gathers what was scored above a number, and not above another, in order of the blocks.
 pub(super) struct Collect<'a> {
     pub(super) scores: &'a [Scores],
     /// Of which the scores are.
     pub(super) blocks: &'a [Block],
     pub(super) above: f32,
+    pub(super) up_to: f32,
     pub(super) found: &'a mut Vec<Candidate>,
 }
 
@@ -151,9 +152,9 @@ impl Kernel for Collect<'_> {
 
     #[inline(always)]
     fn call<S: Simd>(self, simd: S) {
-        let Self { scores, blocks, above, found } = self;
+        let Self { scores, blocks, above, up_to, found } = self;
         for (scores, block) in scores.iter().zip(blocks) {
-            for_each_lane(simd.above(scores, above), |lane| {
+            for_each_lane(simd.above(scores, above) & !simd.above(scores, up_to), |lane| {
                 let slot = block.number * BLOCK_CODES as u32 + lane as u32;
                 found.push(Candidate::new(scores[lane], slot));
             });
@@ -328,13 +329,15 @@ pub(super) struct Scan<'a> {
     pub(super) codes: Codes<'a>,
     pub(super) far: FarCodes<'a>,
     pub(super) blocks: &'a [Block],
-    pub(super) found: &'a mut Candidates,
+    /// What a score has to be above.
+    pub(super) above: f32,
+    pub(super) found: &'a mut Vec<Candidate>,
 }
 
 impl Scan<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S, accept: impl Fn(usize) -> bool) {
-        let Self { codes, far, blocks, found } = self;
+        let Self { codes, far, blocks, above, found } = self;
         for block in blocks.iter().take(AHEAD) {
             codes.fetch(simd, *block);
         }
@@ -343,7 +346,7 @@ impl Scan<'_> {
                 codes.fetch(simd, *next);
             }
             let scores = codes.scores(simd, *block);
-            for_each_lane(block.codes & simd.above(&scores, found.threshold()), |lane| {
+            for_each_lane(block.codes & simd.above(&scores, above), |lane| {
                 let slot = block.number * BLOCK_CODES as u32 + lane as u32;
                 if accept(slot as usize) {
                     // It will be looked up soon, most likely.
@@ -351,7 +354,6 @@ impl Scan<'_> {
                     found.push(Candidate::new(scores[lane], slot));
                 }
             });
-            found.settle();
         }
     }
 }

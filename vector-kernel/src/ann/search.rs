@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::candidates::{Candidate, Candidates, Threshold, nth_best, split_best};
+use super::candidates::{Candidate, Threshold, nth_best, split_best};
 use super::filter::{Accepted, Filter};
 use super::query::CodedQuery;
 use super::scan::{
@@ -45,6 +45,12 @@ struct Chosen {
     /// The best, which are scanned first.
     first: Vec<Block>,
     rest: Rest,
+}
+
+/// Blocks with the scores of their codes.
+struct Scored {
+    blocks: Vec<Block>,
+    scores: Vec<Scores>,
 }
 
 enum Rest {
@@ -91,7 +97,11 @@ impl<'a> Search<'a> {
         let Chosen { first, rest } = self.choose(FOUND_FIRST * wanted, work);
 
         // The best of the first blocks by their projections; the best of those by the second codes.
-        let mut found = self.best(&first, FOUND_FIRST * wanted, work);
+        work.blocks += first.len();
+        let first =
+            Scored { scores: self.score_all(&self.view.places.codes, &first), blocks: first };
+        let above = self.threshold(&first.scores, FOUND_FIRST * wanted, f32::INFINITY);
+        let mut found = self.selected_above(&first, above, f32::INFINITY);
         split_best(&mut found, 2 * wanted);
         let later = found.split_off(found.len().min(2 * wanted));
         let near = found.clone();
@@ -103,12 +113,12 @@ impl<'a> Search<'a> {
         let far = coded.far_length * header.far_deviation;
         let near = coded.near_length * header.near_deviation;
         let least_near = least - gap - effort.slack * (far * far + near * near).sqrt();
-        let mut more = Candidates::above(least_near);
-        for candidate in later {
-            if candidate.score() > least_near {
-                more.push(candidate);
-            }
-        }
+        let mut more = if least_near < above {
+            self.selected_above(&first, least_near, above)
+        } else {
+            Vec::with_capacity(4 * BLOCK_CODES)
+        };
+        more.extend(later.into_iter().filter(|candidate| candidate.score() > least_near));
         let rest = match rest {
             Rest::Blocks(blocks) => blocks,
             Rest::Of(centres) => {
@@ -121,8 +131,7 @@ impl<'a> Search<'a> {
                 self.blocks(&centres, choice)
             }
         };
-        self.scan(&rest, &mut more, work);
-        let mut more = more.into_vec();
+        self.scan(&rest, least_near, &mut more, work);
         self.score_far(&mut more, work);
         found.append(&mut more);
 
@@ -162,7 +171,7 @@ impl<'a> Search<'a> {
     fn choose_accepted(&self, accepted: &Accepted, vectors: usize, work: &mut Work) -> Chosen {
         const MORE_LISTS: usize = 4;
         /// Those that are accepted may lie where few of the best blocks do.
-        const MORE_BLOCKS: f32 = 1.5;
+        const MORE_BLOCKS: f32 = 2.0;
         let enough = |blocks: &[Block]| {
             let codes: u32 = blocks.iter().map(|block| block.codes.count_ones()).sum();
             let share = codes as f32 / (blocks.len() * BLOCK_CODES).max(1) as f32;
@@ -213,7 +222,7 @@ impl<'a> Search<'a> {
         let above = self.threshold(&scores, wanted, f32::INFINITY);
         let entries = self.view.lists();
         let lists: Vec<Block> = self
-            .all_above(&scores, &all, above)
+            .all_between(&scores, &all, above, f32::INFINITY)
             .into_iter()
             .map(|list| {
                 let (_, count) = entries.blocks(list.slot());
@@ -259,33 +268,39 @@ impl<'a> Search<'a> {
         out
     }
 
-    /// What was scored above a number, in order of the slots.
-    fn all_above(&self, scores: &[Scores], blocks: &[Block], above: f32) -> Vec<Candidate> {
+    /// What was scored above a number and not above another, in order of the slots.
+    fn all_between(
+        &self,
+        scores: &[Scores],
+        blocks: &[Block],
+        above: f32,
+        up_to: f32,
+    ) -> Vec<Candidate> {
         let mut found = Vec::with_capacity(4 * BLOCK_CODES);
-        self.run(Collect { scores, blocks, above, found: &mut found });
+        self.run(Collect { scores, blocks, above, up_to, found: &mut found });
         found
     }
 
-    /// About so many of the best of all that is in some blocks and selected, in no order.
-    fn best(&self, blocks: &[Block], count: usize, work: &mut Work) -> Vec<Candidate> {
-        if let Filter::Each(_) = self.filter {
-            let mut found = Candidates::best(count);
-            self.scan(blocks, &mut found, work);
-            return found.into_vec();
+    /// Of what was scored above a number and not above another, what is selected, in order of the slots.
+    fn selected_above(&self, of: &Scored, above: f32, up_to: f32) -> Vec<Candidate> {
+        let mut found = self.all_between(&of.scores, &of.blocks, above, up_to);
+        let ordinal = |candidate: &Candidate| self.view.ordinal(candidate.slot());
+        match self.filter {
+            Filter::Each(Selection::Only(rows)) => found.retain(|it| rows.contains(ordinal(it))),
+            Filter::Each(Selection::Except(rows)) => found.retain(|it| !rows.contains(ordinal(it))),
+            Filter::All | Filter::Each(Selection::All) | Filter::Blocks(_) => {}
         }
-        work.blocks += blocks.len();
-        let scores = self.score_all(&self.view.places.codes, blocks);
-        let above = self.threshold(&scores, count, f32::INFINITY);
-        self.all_above(&scores, blocks, above)
+        found
     }
 
     /// Adds what of the blocks' vectors is good enough and selected.
-    fn scan(&self, blocks: &[Block], found: &mut Candidates, work: &mut Work) {
+    fn scan(&self, blocks: &[Block], above: f32, found: &mut Vec<Candidate>, work: &mut Work) {
         work.blocks += blocks.len();
         let scan = Scan {
             codes: Codes::new(self.view, self.view.places.codes.clone(), &self.coded.near),
             far: self.far(),
             blocks,
+            above,
             found,
         };
         let ordinal = |slot| self.view.ordinal(slot);
