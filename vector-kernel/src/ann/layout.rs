@@ -17,7 +17,7 @@ use crate::{MAX_DIM, Metric};
 const ALIGNMENT: usize = 64;
 pub(super) const HEADER_BYTES: usize = 256;
 const MAGIC: [u8; 8] = *b"SUTRAANN";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// First block, and number of blocks, whose centres are one block of centres.
 pub(super) const LIST_BYTES: usize = 8;
 /// Radii of a list's blocks.

@@ -30,7 +30,7 @@ pub(super) struct Shape {
 
 impl Shape {
     pub(super) fn of(dim: usize) -> Self {
-        let near = dim.next_multiple_of(BYTE_COMPONENTS).clamp(LEAST_NEAR, NEAR);
+        let near = dim.next_multiple_of(2 * BYTE_COMPONENTS).clamp(LEAST_NEAR, NEAR);
         Self { dim, near, far: dim.next_multiple_of(CHUNK_COMPONENTS) }
     }
 }

@@ -5,7 +5,9 @@ use super::layout::{Places, f32_at, projection_block_bytes, u32_at};
 use super::mixing::mix_row;
 use super::projection::Shape;
 use crate::kernels::Isa;
-use crate::kernels::codes::{BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_COMPONENTS, MAX_ENTRY, Tables};
+use crate::kernels::codes::{
+    BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_COMPONENTS, MAX_ENTRY, Tables, places_of_table,
+};
 use crate::kernels::simd::{Kernel, Simd};
 
 /// A product of codes `u` with a query is `scale * Σ uᵢ qᵢ`, less `total` times the codes' centre, times the codes' own
@@ -166,15 +168,21 @@ impl NearQuery {
         }
         let step = (2.0 * CENTRE * widest / f32::from(MAX_ENTRY)).max(f32::MIN_POSITIVE);
         let inverse = 1.0 / step;
-        let mut tables = vec![[0; 32]; pairs.len() / 2];
-        let (halves, _) = tables.as_flattened_mut().as_chunks_mut::<16>();
-        for (table, [a, b]) in halves.iter_mut().zip(pairs) {
-            let (x, y) = (a * inverse, b * inverse);
-            // The least that a pair may add is zero.
-            let least = CENTRE * (x.abs() + y.abs() - x - y);
-            for (i, place) in table.iter_mut().enumerate() {
-                let entry = least + (i % 4) as f32 * x + (i / 4) as f32 * y;
-                *place = (round(entry) as u8).min(MAX_ENTRY);
+        let mut tables = vec![[0; 128]; pairs.len() / 4];
+        let (of_tables, _) = pairs.as_chunks::<4>();
+        for (tables, pairs) in tables.iter_mut().zip(of_tables) {
+            for (at, [a, b]) in pairs.iter().enumerate() {
+                let (x, y) = (a * inverse, b * inverse);
+                // The least that a pair may add is zero.
+                let least = CENTRE * (x.abs() + y.abs() - x - y);
+                let mut entries = [0; 16];
+                for (i, place) in entries.iter_mut().enumerate() {
+                    let entry = least + (i % 4) as f32 * x + (i / 4) as f32 * y;
+                    *place = (round(entry) as u8).min(MAX_ENTRY);
+                }
+                for place in places_of_table(at / 2, at % 2) {
+                    tables[place..place + 16].copy_from_slice(&entries);
+                }
             }
         }
         Self { tables, step, offset }

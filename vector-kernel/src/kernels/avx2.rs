@@ -14,10 +14,10 @@ use std::arch::x86_64::{
     _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_cvtps_pd,
     _mm256_extractf128_pd, _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_fmadd_pd,
     _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_movemask_ps, _mm256_permute2x128_si256, _mm256_set1_epi8, _mm256_set1_epi16,
-    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_pd, _mm256_setzero_ps, _mm256_setzero_si256,
-    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16, _mm256_storeu_si256,
-    _mm256_sub_epi16, _mm256_sub_ps, _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
+    _mm256_movemask_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setzero_pd, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_shuffle_epi8,
+    _mm256_slli_epi16, _mm256_srli_epi16, _mm256_storeu_si256, _mm256_sub_epi16, _mm256_sub_ps,
+    _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
 };
 
 use half::f16;
@@ -109,16 +109,18 @@ fn block_sums(codes: &[[u8; BLOCK_CODES]], tables: &[Tables]) -> [i32; BLOCK_COD
     let low = _mm256_set1_epi8(15);
     // The sums of bytes of even places, and those of odd ones times 256, in 16 bits; and those of odd places alone.
     let (mut both, mut odd) = (_mm256_setzero_si256(), _mm256_setzero_si256());
-    for (codes, tables) in codes.iter().zip(tables) {
-        let codes = load_bytes(codes);
-        let tables = load_bytes(tables);
-        let first = _mm256_permute2x128_si256::<0x00>(tables, tables);
-        let second = _mm256_permute2x128_si256::<0x11>(tables, tables);
-        let high = _mm256_and_si256(_mm256_srli_epi16::<4>(codes), low);
-        let entries = _mm256_add_epi8(
-            _mm256_shuffle_epi8(first, _mm256_and_si256(codes, low)),
-            _mm256_shuffle_epi8(second, high),
-        );
+    let (pairs, _) = codes.as_chunks::<2>();
+    for (pair, tables) in pairs.iter().zip(tables) {
+        let (tables, _) = tables.as_chunks::<32>();
+        let mut entries = _mm256_setzero_si256();
+        for byte in 0..2 {
+            let codes = load_bytes(&pair[byte]);
+            let high = _mm256_and_si256(_mm256_srli_epi16::<4>(codes), low);
+            let codes = _mm256_and_si256(codes, low);
+            let first = _mm256_shuffle_epi8(load_bytes(&tables[byte]), codes);
+            let second = _mm256_shuffle_epi8(load_bytes(&tables[2 + byte]), high);
+            entries = _mm256_add_epi8(entries, _mm256_add_epi8(first, second));
+        }
         both = _mm256_add_epi16(both, entries);
         odd = _mm256_add_epi16(odd, _mm256_srli_epi16::<8>(entries));
     }

@@ -6,22 +6,29 @@
 #![expect(clippy::cast_ptr_alignment, reason = "only unaligned loads go through such a pointer")]
 
 use std::arch::x86_64::{
-    __m256i, __m512, __m512d, _MM_HINT_T1, _mm_prefetch, _mm256_add_pd, _mm256_add_ps,
-    _mm256_castpd_ps, _mm256_loadu_si256, _mm512_add_pd, _mm512_add_ps, _mm512_castpd512_pd256,
-    _mm512_castps_pd, _mm512_castps512_ps256, _mm512_cvtph_ps, _mm512_cvtps_pd,
-    _mm512_extractf64x4_pd, _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_maskz_loadu_ps, _mm512_setzero_pd, _mm512_setzero_ps, _mm512_sub_ps,
+    __m256i, __m512, __m512d, __m512i, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi16,
+    _mm256_add_pd, _mm256_add_ps, _mm256_castpd_ps, _mm256_loadu_si256, _mm256_permute2x128_si256,
+    _mm256_srli_epi16, _mm256_unpackhi_epi16, _mm256_unpacklo_epi16, _mm512_add_epi8,
+    _mm512_add_epi16, _mm512_add_epi32, _mm512_add_pd, _mm512_add_ps, _mm512_and_si512,
+    _mm512_castpd512_pd256, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_castsi256_si512,
+    _mm512_castsi512_si256, _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32, _mm512_cvtph_ps,
+    _mm512_cvtps_pd, _mm512_dpbusd_epi32, _mm512_extractf64x4_pd, _mm512_extracti64x4_epi64,
+    _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_inserti64x4, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_maskz_loadu_ps, _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_pd, _mm512_setzero_ps, _mm512_setzero_si512,
+    _mm512_shuffle_epi8, _mm512_slli_epi16, _mm512_srli_epi16, _mm512_storeu_si512,
+    _mm512_sub_epi16, _mm512_sub_ps,
 };
 
 use half::f16;
 
 use super::{
-    avx2::{Avx2, fold_256, fold_256_wide},
+    avx2::{fold_256, fold_256_wide},
     codes::{BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_BYTES, CHUNK_COMPONENTS, Tables},
     simd::{Kernel, Simd},
 };
 
-/// Proof that the machine has AVX-512F, and AVX2, FMA and F16C with it.
+/// Proof that the machine has AVX-512F, BW, DQ, VL and VNNI, and AVX2, FMA and F16C with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx512(());
 
@@ -29,11 +36,143 @@ impl Avx512 {
     /// A token, if the machine has the features.
     pub(super) fn detect() -> Option<Self> {
         let present = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vnni")
             && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c");
         present.then_some(Self(()))
     }
+}
+
+/// Reads 64 bytes.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_bytes(bytes: &[u8; 64]) -> __m512i {
+    // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 64 bytes read. Alignment: the
+    // load asks for none.
+    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast::<__m512i>()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_sums(sums: [__m512i; 2], out: &mut [i32; BLOCK_CODES]) {
+    let (parts, _) = out.as_chunks_mut::<16>();
+    for (part, sum) in parts.iter_mut().zip(sums) {
+        // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 64 bytes written.
+        // Alignment: the store asks for none.
+        unsafe { _mm512_storeu_si512(part.as_mut_ptr().cast::<__m512i>(), sum) };
+    }
+}
+
+/// The entries that two bytes of each code choose: those of the first in the lower half.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn entries(codes: &[[u8; BLOCK_CODES]; 2], tables: &Tables) -> __m512i {
+    let low = _mm512_set1_epi8(15);
+    let (codes, _) = codes.as_flattened().as_chunks::<64>();
+    let (tables, _) = tables.as_chunks::<64>();
+    let codes = load_bytes(&codes[0]);
+    let high = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), low);
+    _mm512_add_epi8(
+        _mm512_shuffle_epi8(load_bytes(&tables[0]), _mm512_and_si512(codes, low)),
+        _mm512_shuffle_epi8(load_bytes(&tables[1]), high),
+    )
+}
+
+/// The sums of the lower and the upper 16 numbers.
+#[inline]
+#[target_feature(enable = "avx512f,avx2")]
+fn sum_of_halves(lanes: __m512i) -> __m256i {
+    _mm256_add_epi16(_mm512_castsi512_si256(lanes), _mm512_extracti64x4_epi64::<1>(lanes))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx2")]
+fn block_sums(codes: &[[u8; BLOCK_CODES]], tables: &[Tables]) -> [i32; BLOCK_CODES] {
+    // The sums of bytes of even places, and those of odd ones times 256, in 16 bits; and those of odd places alone.
+    let (mut both, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+    let (codes, _) = codes.as_chunks::<2>();
+    let (twos, rest) = codes.as_chunks::<2>();
+    let (tables_of_twos, rest_of_tables) = tables.as_chunks::<2>();
+    for (codes, tables) in twos.iter().zip(tables_of_twos) {
+        let first = entries(&codes[0], &tables[0]);
+        let entries = _mm512_add_epi8(first, entries(&codes[1], &tables[1]));
+        both = _mm512_add_epi16(both, entries);
+        odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(entries));
+    }
+    for (codes, tables) in rest.iter().zip(rest_of_tables) {
+        let entries = entries(codes, tables);
+        both = _mm512_add_epi16(both, entries);
+        odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(entries));
+    }
+    let even = _mm512_sub_epi16(both, _mm512_slli_epi16::<8>(odd));
+    let (even, odd) = (sum_of_halves(even), sum_of_halves(odd));
+    // Of each half of 16 lanes the first eight, and the last.
+    let (first, last) = (_mm256_unpacklo_epi16(even, odd), _mm256_unpackhi_epi16(even, odd));
+    let sums = [
+        _mm512_cvtepu16_epi32(_mm256_permute2x128_si256::<0x20>(first, last)),
+        _mm512_cvtepu16_epi32(_mm256_permute2x128_si256::<0x31>(first, last)),
+    ];
+    let mut out = [0; BLOCK_CODES];
+    store_sums(sums, &mut out);
+    out
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn above(numbers: &[f32; BLOCK_CODES], threshold: f32) -> u32 {
+    let threshold = _mm512_set1_ps(threshold);
+    let (parts, _) = numbers.as_chunks::<16>();
+    let mut bits = 0;
+    for (at, part) in parts.iter().enumerate() {
+        let part: &[f32; 16] = part;
+        // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 64 bytes read. Alignment:
+        // the load asks for none.
+        let part = unsafe { _mm512_loadu_ps(part.as_ptr()) };
+        bits |= u32::from(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(part, threshold)) << (16 * at);
+    }
+    bits
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
+fn row_product(row: &[[u8; CHUNK_BYTES]], query: &[[i8; CHUNK_COMPONENTS]]) -> i32 {
+    let low = _mm512_set1_epi8(15);
+    let mut sum = _mm512_setzero_si512();
+    for (chunk, query) in row.iter().zip(query) {
+        // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 32 bytes read. Alignment: the
+        // load asks for none.
+        let chunk = unsafe { _mm256_loadu_si256(chunk.as_ptr().cast::<__m256i>()) };
+        // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 64 bytes read. Alignment: the
+        // load asks for none.
+        let query = unsafe { _mm512_loadu_si512(query.as_ptr().cast::<__m512i>()) };
+        let high = _mm256_srli_epi16::<4>(chunk);
+        let both = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(chunk), high);
+        sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(both, low), query);
+    }
+    _mm512_reduce_add_epi32(sum)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn byte_products(groups: &[[u8; BYTE_GROUP_BYTES]], query: &[[u8; 4]]) -> [i32; BLOCK_CODES] {
+    // Two of each, so that no product waits for the one before it.
+    let mut sums = [[_mm512_setzero_si512(); 2]; 2];
+    for (at, (group, query)) in groups.iter().zip(query).enumerate() {
+        let (parts, _) = group.as_chunks::<64>();
+        let query = _mm512_set1_epi32(i32::from_le_bytes(*query));
+        let sums = &mut sums[at % 2];
+        for i in 0..2 {
+            sums[i] = _mm512_dpbusd_epi32(sums[i], query, load_bytes(&parts[i]));
+        }
+    }
+    let mut out = [0; BLOCK_CODES];
+    let [[a, b], [c, d]] = sums;
+    store_sums([_mm512_add_epi32(a, c), _mm512_add_epi32(b, d)], &mut out);
+    out
 }
 
 impl Simd for Avx512 {
@@ -140,22 +279,25 @@ impl Simd for Avx512 {
     fn prefetch<T>(self, address: *const T) {
         // SAFETY: feature: every x86-64 has SSE. A prefetch reads nothing that a program can see
         // and never faults, so the address may point anywhere.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
 
     #[inline(always)]
     fn block_sums(self, codes: &[[u8; BLOCK_CODES]], tables: &[Tables]) -> [i32; BLOCK_CODES] {
-        Avx2::from(self).block_sums(codes, tables)
+        // SAFETY: feature: `self` proves all that the function enables, which is safe else.
+        unsafe { block_sums(codes, tables) }
     }
 
     #[inline(always)]
     fn above(self, numbers: &[f32; BLOCK_CODES], threshold: f32) -> u32 {
-        Avx2::from(self).above(numbers, threshold)
+        // SAFETY: feature: `self` proves all that the function enables, which is safe else.
+        unsafe { above(numbers, threshold) }
     }
 
     #[inline(always)]
     fn row_product(self, row: &[[u8; CHUNK_BYTES]], query: &[[i8; CHUNK_COMPONENTS]]) -> i32 {
-        Avx2::from(self).row_product(row, query)
+        // SAFETY: feature: `self` proves all that the function enables, which is safe else.
+        unsafe { row_product(row, query) }
     }
 
     #[inline(always)]
@@ -164,12 +306,13 @@ impl Simd for Avx512 {
         groups: &[[u8; BYTE_GROUP_BYTES]],
         query: &[[u8; 4]],
     ) -> [i32; BLOCK_CODES] {
-        Avx2::from(self).byte_products(groups, query)
+        // SAFETY: feature: `self` proves all that the function enables, which is safe else.
+        unsafe { byte_products(groups, query) }
     }
 
     #[inline]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
         fn enter<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
             kernel.call(simd)
         }

@@ -2,7 +2,7 @@
 //!
 //! Two layouts. In a **block**, 32 codes of two bits a component lie side by side, so that nothing is summed across
 //! lanes: of each 4 components it has 32 bytes, one a code, whose low half, two components, tells which entry of a
-//! table of 16 counts, and the high half which of a second one. In a **row**, one code of four bits is by itself: byte `j` of
+//! table of 16 counts, and the high half which of a second one; they come in pairs, of 8 components. In a **row**, one code of four bits is by itself: byte `j` of
 //! each 32 bytes holds component `j` in its low half and component `32 + j` in its high half.
 //!
 //! Invariant: results are exact integers, so every instruction set and the portable reference agree.
@@ -23,18 +23,30 @@ pub(crate) const BYTE_GROUP_BYTES: usize = BLOCK_CODES * 4;
 /// then fit in 16 bits.
 pub(crate) const MAX_BYTE: i8 = 63;
 
-/// The tables of 4 components, 16 entries for the first two and 16 for the others: none above [`MAX_ENTRY`].
-pub(crate) type Tables = [u8; 32];
-/// Two entries add up in a byte.
-pub(crate) const MAX_ENTRY: u8 = 127;
+/// The tables of 8 components, two bytes a code: 16 entries for the low half of the first byte, twice, and for that of
+/// the second, twice; then for the high halves. Twice, since that is how registers are filled. No entry is above
+/// [`MAX_ENTRY`].
+pub(crate) type Tables = [u8; 128];
+/// Four entries add up in a byte.
+pub(crate) const MAX_ENTRY: u8 = 63;
+
+/// Where in [`Tables`] the entries for a half of a byte are, first: both times.
+pub(crate) const fn places_of_table(byte: usize, half: usize) -> [usize; 2] {
+    let first = half * 64 + byte * 32;
+    [first, first + 16]
+}
+
 /// The reference for [`Simd::block_sums`](super::simd::Simd::block_sums).
 #[inline(always)]
 pub(super) fn block_sums(codes: &[[u8; BLOCK_CODES]], tables: &[Tables]) -> [i32; BLOCK_CODES] {
     let mut sums = [0; BLOCK_CODES];
-    for (codes, tables) in codes.iter().zip(tables) {
-        for (sum, byte) in sums.iter_mut().zip(codes) {
-            let (low, high) = (usize::from(byte & 15), usize::from(byte >> 4));
-            *sum += i32::from(tables[low]) + i32::from(tables[16 + high]);
+    let (pairs, _) = codes.as_chunks::<2>();
+    for (pair, tables) in pairs.iter().zip(tables) {
+        for (codes, tables) in pair.iter().zip([&tables[..80], &tables[32..]]) {
+            for (sum, byte) in sums.iter_mut().zip(codes) {
+                let (low, high) = (usize::from(byte & 15), usize::from(byte >> 4));
+                *sum += i32::from(tables[low]) + i32::from(tables[64 + high]);
+            }
         }
     }
     sums
@@ -138,18 +150,25 @@ mod tests {
     #[test]
     fn sums_of_tables_are_those_that_codes_choose_on_every_instruction_set() {
         let mut random = Random(4);
-        for count in [0, 1, 3, 16, 200] {
+        for count in [0, 2, 4, 6, 32, 200] {
             for full in [false, true] {
                 let codes: Vec<[u8; BLOCK_CODES]> =
                     (0..count).map(|_| bytes(&mut random)).collect();
-                let tables: Vec<Tables> = (0..count)
-                    .map(|_| {
-                        if full { [MAX_ENTRY; 32] } else { bytes(&mut random).map(|x: u8| x >> 1) }
-                    })
-                    .collect();
+                let mut tables: Vec<Tables> = vec![[0; 128]; count / 2];
+                for tables in &mut tables {
+                    for (byte, half) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                        let mut entries: [u8; 16] = bytes(&mut random).map(|x: u8| x >> 2);
+                        if full {
+                            entries.fill(MAX_ENTRY);
+                        }
+                        for place in places_of_table(byte, half) {
+                            tables[place..place + 16].copy_from_slice(&entries);
+                        }
+                    }
+                }
                 let entry = |at: usize, half: usize, lane: usize| {
-                    let chosen = codes[at][lane] >> (4 * half) & 15;
-                    i32::from(tables[at][16 * half + usize::from(chosen)])
+                    let chosen = usize::from(codes[at][lane] >> (4 * half) & 15);
+                    i32::from(tables[at / 2][places_of_table(at % 2, half)[1] + chosen])
                 };
                 let expected: [i32; BLOCK_CODES] = std::array::from_fn(|lane| {
                     (0..count).map(|at| entry(at, 0, lane) + entry(at, 1, lane)).sum()

@@ -46,12 +46,13 @@ pub(crate) trait Simd: Copy {
     fn add_squares(self, lanes: Self::Lanes, sum: Self::WideLanes) -> Self::WideLanes;
     /// Folds the upper half of the lanes onto the lower, four times: 16 lanes, 8, 4, 2, 1.
     fn fold_wide(self, lanes: Self::WideLanes) -> f64;
-    /// Asks for the cache line at `address`, which need not be valid, into the second cache.
+    /// Asks for the cache line at `address`, which need not be valid, into the first or second cache.
     fn prefetch<T>(self, address: *const T);
     /// Runs `kernel` in a function compiled for this instruction set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;
 
-    /// For each of the 32 codes of a block, the sum of the entries of tables that they choose: below 2¹⁶.
+    /// For each of the 32 codes of a block, the sum of the entries of tables that they choose: below 2¹⁶. Two bytes a
+    /// code have a table.
     #[inline(always)]
     fn block_sums(self, codes: &[[u8; BLOCK_CODES]], tables: &[Tables]) -> [i32; BLOCK_CODES] {
         codes::block_sums(codes, tables)
@@ -130,7 +131,7 @@ pub enum Isa {
     /// AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
-    /// AVX-512F.
+    /// AVX-512 with bytes, words and `VNNI`.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
     /// Advanced SIMD, which every 64-bit Arm has.
