@@ -349,7 +349,8 @@ impl VectorIndex {
     /// Returns:
     ///     "lists" whose blocks' centres are compared, "blocks" of up to 32 rows that are scanned,
     ///     "coded" rows that are compared by the codes of all components, "exact" rows that are
-    ///     compared by their components, and "is_exact": whether all selected rows are.
+    ///     compared by their components, and "is_exact": whether no other row can be as good as
+    ///     the hits: each is compared, or the bounds of its code rule it out.
     #[pyo3(signature = (query, k=Count::of(10), *, recall=Arg::of(Number(0.95)), only=None, exclude=None))]
     #[pyo3(text_signature = "($self, query, k=10, *, recall=0.95, only=None, exclude=None)")]
     fn explain<'py>(
@@ -362,13 +363,12 @@ impl VectorIndex {
         exclude: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let (_, work) = self.hits(py, query, k, *recall, only, exclude)?;
-        let selected = Selected::read(only, exclude, self.__len__())?.count(self.__len__());
         let explained = PyDict::new(py);
         explained.set_item("lists", work.lists)?;
         explained.set_item("blocks", work.blocks)?;
         explained.set_item("coded", work.coded)?;
         explained.set_item("exact", work.exact)?;
-        explained.set_item("is_exact", work.exact as u64 >= selected)?;
+        explained.set_item("is_exact", work.is_exact)?;
         Ok(explained)
     }
 
@@ -451,6 +451,7 @@ impl VectorIndex {
         let hits = py.detach(|| match self.0.borrow_dependent() {
             Search::Exact(flat) => {
                 work.exact = selected.count(flat.len()) as usize;
+                work.is_exact = true;
                 flat.search(&query, k, selected.get())
             }
             Search::Approximate(view) => {

@@ -100,13 +100,10 @@ def test_an_exact_search_is_numpys(vectors: Matrix, metric: Any, k: int) -> None
 def test_a_recall_of_one_is_exact(index: VectorIndex, vectors: Matrix) -> None:
     queries = clustered(30, 4)
     assert recall(index, vectors, queries, 1.0) == 1.0
-    assert index.explain(queries[0], recall=1.0) == {
-        "lists": 0,
-        "blocks": 0,
-        "coded": 0,
-        "exact": len(vectors),
-        "is_exact": True,
-    }
+    explained = index.explain(queries[0], recall=1.0)
+    # All are looked at by their codes, and what these don't rule out is compared.
+    assert explained.pop("exact") < len(vectors) / 2
+    assert explained == {"lists": 0, "blocks": 0, "coded": len(vectors), "is_exact": True}
 
 
 def test_scores_are_those_of_the_metric(vectors: Matrix) -> None:
@@ -274,7 +271,7 @@ def test_damaged_bytes_are_refused_and_harm_nothing() -> None:
             VectorIndex.from_bytes(damaged, rows)
     with pytest.raises(FormatVersionError, match="version") as raised:
         VectorIndex.from_bytes(data[:8] + b"\xff" + data[9:], rows)
-    assert (raised.value.found, raised.value.supported) == (255, 2)
+    assert (raised.value.found, raised.value.supported) == (255, 3)
     random = np.random.default_rng(18)
     for _ in range(200):
         changed = bytearray(data)

@@ -128,6 +128,57 @@ fn rows_closer_to_each_other_than_codes_can_tell_are_found() {
 }
 
 #[test]
+fn an_exact_search_that_leaves_rows_out_is_the_exact_search() {
+    for (dim, metric, scale) in [
+        (96, Metric::Cosine, 1.0),
+        (200, Metric::Dot, 1.0),
+        (30, Metric::Cosine, 1e-12),
+        (3, Metric::Dot, 1e17),
+        (64, Metric::Cosine, 1e24),
+    ] {
+        let mut all = clustered(8_060, dim, 7);
+        let mut random = Random(8);
+        for (at, row) in all.chunks_exact_mut(dim).enumerate() {
+            // Of all lengths, none among them.
+            let length = if at % 50 == 0 { 0.0 } else { scale * (1.1 + random.component()) };
+            for x in row {
+                *x *= length;
+            }
+        }
+        let (queries, rows) = all.split_at(60 * dim);
+        let index = flat(rows, dim, metric);
+        let bytes = build(index);
+        let view = AnnView::new(&bytes, index).unwrap();
+        let some: RoaringBitmap = (0..8_000).filter(|_| below(&mut random, 3) > 0).collect();
+        for selection in [Selection::All, Selection::Only(&some), Selection::Except(&some)] {
+            let mut work = Work::default();
+            for query in queries.chunks_exact(dim) {
+                for k in [1, 10, 100] {
+                    let best = index.search(query, k, selection).unwrap();
+                    let hits = view.search_counting(query, k, 1.0, selection, &mut work).unwrap();
+                    assert_eq!(hits, best, "{dim} components of {scale}, {metric}, {k}");
+                }
+            }
+            let all = 3 * 60 * selection_count(selection);
+            assert!(work.is_exact && (dim < 90 || work.exact < all / 2), "{work:?} of {all}");
+        }
+        for isa in Isa::available() {
+            let hits =
+                view.clone().with_isa(isa).search(&queries[dim..2 * dim], 10, 1.0, Selection::All);
+            assert_eq!(hits, index.search(&queries[dim..2 * dim], 10, Selection::All));
+        }
+    }
+}
+
+fn selection_count(selection: Selection<'_>) -> usize {
+    match selection {
+        Selection::All => 8_000,
+        Selection::Only(rows) => rows.len() as usize,
+        Selection::Except(rows) => 8_000 - rows.len() as usize,
+    }
+}
+
+#[test]
 fn filters_leave_as_many_hits_as_there_are_and_as_good_ones() {
     let dim = 64;
     let all = clustered(20_050, dim, 2);

@@ -16,12 +16,14 @@ use anyhow::{Context as _, Result, ensure};
 use npyz::{Deserialize, NpyFile};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
-use vector_kernel::ann::{AnnBuilder, AnnView, TARGETS};
+use vector_kernel::ann::{AnnBuilder, AnnView, TARGETS, Work};
 use vector_kernel::{FlatIndex, Hit, Metric, Rows, Selection};
 
 const K: usize = 10;
 const ROUNDS: usize = 3;
 const WARM_UP: usize = 100;
+/// Queries that are searched for exactly.
+const EXACT: usize = 200;
 /// Scores this close are equal: `peers/recall.py` has the same.
 const TIE: f64 = 1.0 / 4_194_304.0;
 
@@ -52,6 +54,8 @@ fn main() -> Result<()> {
         let set = Set { base: &base, dim, queries: &queries, thresholds: &thresholds };
         sets.insert(name, set.sweep(&view)?);
     }
+    let (queries, _) = read::<f32>(&folder.join("queries-held out.npy"))?;
+    let exact = exact(&view, rows, &queries)?;
     let index = (bytes.len() + 4 * norms.len()) as f64 / rows.len() as f64;
     let record = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -59,9 +63,34 @@ fn main() -> Result<()> {
         "build": {"wall_s": wall, "cpu_s": cpu, "more_than_one_thread": cpu / wall > 1.1},
         "bytes_per_vector": {"index": index, "rows_beside": 4 * dim},
         "sets": sets,
+        "exact": exact,
         "load_average_1_min": {"before": load, "after": load_average()},
     });
     fs::write(output, serde_json::to_vec(&record)?).context("writing the figures")
+}
+
+/// Searches exactly by a plain scan and by the index, which leaves out what can't be among the best, by turns.
+fn exact(view: &AnnView<'_>, rows: FlatIndex<'_>, queries: &[f32]) -> Result<Value> {
+    let (mut plain, mut pruned, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut work = Work::default();
+    for query in queries.chunks_exact(rows.dim()).take(EXACT) {
+        let start = Instant::now();
+        let scanned = rows.search(query, K, Selection::All)?;
+        let between = Instant::now();
+        let found = view.search_counting(query, K, 1.0, Selection::All, &mut work)?;
+        let (scan, search) = (between - start, between.elapsed());
+        ensure!(found == scanned, "the exact search by the index found something else");
+        plain.push(scan.as_secs_f64() * 1e3);
+        pruned.push(search.as_secs_f64() * 1e3);
+        ratios.push(scan.as_secs_f64() / search.as_secs_f64());
+    }
+    Ok(json!({
+        "queries": ratios.len(),
+        "plain_scan_ms": median(&mut plain),
+        "by_index_ms": median(&mut pruned),
+        "times_as_fast": median(&mut ratios),
+        "rows_compared": work.exact as f64 / ratios.len() as f64,
+    }))
 }
 
 /// Reads an array of one or two axes; returns its elements and the length of its last axis.

@@ -1597,7 +1597,8 @@ class VectorIndex:
         Returns:
             "lists" whose blocks' centres are compared, "blocks" of up to 32 rows that are scanned,
             "coded" rows that are compared by the codes of all components, "exact" rows that are
-            compared by their components, and "is_exact": whether all selected rows are.
+            compared by their components, and "is_exact": whether no other row can be as good as
+            the hits: each is compared, or the bounds of its code rule it out.
         """
     def __len__(self) -> int: ...
     @property

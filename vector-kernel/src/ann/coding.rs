@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::TARGETS;
 use super::build::{Members, Projection};
 use super::codes::{Bits, Coder, put_in_row};
+use super::exact::{LENGTH_OFF, MARGIN};
 use super::layout::{
     Header, LIST_BYTES, Places, RADII_BYTES, SLOT_BYTES, far_stride, projection_block_bytes, stride,
 };
@@ -12,9 +13,9 @@ use super::matrix::mean_of;
 use super::mixing::mix;
 use super::projection::Shape;
 use super::view::Effort;
-use crate::FlatIndex;
 use crate::kernels::Isa;
 use crate::kernels::codes::{BLOCK_CODES, BYTE_GROUP_BYTES, MAX_BYTE};
+use crate::{FlatIndex, Metric};
 
 /// A list, coded.
 pub(super) struct CodedList {
@@ -99,14 +100,18 @@ struct FarCodes {
     bytes: Vec<u8>,
     /// The sum of squares of what they are off by.
     error: f64,
+    /// The greatest length of what they stand for.
+    longest: f32,
 }
 
 impl FarCodes {
     fn of(rows: FlatIndex<'_>, projection: &Projection) -> Self {
         const CHUNK: usize = 1024;
         let Shape { dim, far, .. } = projection.shape;
+        let mean = sum_of_squares(&projection.mean).sqrt() as f32;
         let code = |ordinals: Vec<u32>| {
-            let mut coded = Self { bytes: vec![0; ordinals.len() * far_stride(far)], error: 0.0 };
+            let bytes = vec![0; ordinals.len() * far_stride(far)];
+            let mut coded = Self { bytes, error: 0.0, longest: 0.0 };
             let (mut mixed, mut codes) = (vec![0.0; far], vec![0; far]);
             let centred = projection.centred(rows, &ordinals);
             let isa = Isa::detect();
@@ -117,10 +122,22 @@ impl FarCodes {
                 mixed[dim..].fill(0.0);
                 mix(isa, &mut mixed, far);
                 let scale = Bits::Four.encode(&mixed, &mut codes);
-                coded.error += Bits::Four.squared_error(&mixed, &codes, scale);
+                let error = Bits::Four.squared_error(&mixed, &codes, scale);
+                coded.error += error;
+                let length = sum_of_squares(row).sqrt() as f32;
+                // What a row that is too long or too short for its length to be told is compared as, it is not.
+                let compared: Vec<f32> =
+                    row.iter().zip(&projection.mean).map(|(x, mean)| x + mean).collect();
+                let is_told = rows.metric() != Metric::Cosine
+                    || (sum_of_squares(&compared).sqrt() - 1.0).abs() < LENGTH_OFF;
+                let off = if is_told { error.sqrt() as f32 } else { f32::INFINITY };
+                coded.longest = coded.longest.max(length + error.sqrt() as f32);
+                let off = off * (1.0 + MARGIN) + MARGIN * (length + mean);
                 let (row, place) = bytes.split_at_mut(far / 2);
                 put_in_row(&codes, row);
+                let (place, place_of_off) = place.split_at_mut(4);
                 place.copy_from_slice(&scale.to_le_bytes());
+                place_of_off.copy_from_slice(&off.to_le_bytes());
             }
             coded
         };
@@ -131,6 +148,7 @@ impl FarCodes {
             .collect();
         Self {
             error: chunks.iter().map(|chunk| chunk.error).sum(),
+            longest: chunks.iter().map(|chunk| chunk.longest).fold(0.0, f32::max) * (1.0 + MARGIN),
             bytes: chunks.into_iter().flat_map(|chunk| chunk.bytes).collect(),
         }
     }
@@ -157,6 +175,7 @@ pub(super) fn write(rows: FlatIndex<'_>, projection: &Projection, lists: &[Coded
         near_deviation: deviation(sum(|squares| squares.near_error), members * shape.near),
         code_deviation: deviation(far.error, rows.len() * shape.far),
         scales: projection.scales,
+        longest: far.longest,
         efforts: [Effort::ALL; TARGETS.len()],
     };
     let places = Places::of(&header);
@@ -165,6 +184,7 @@ pub(super) fn write(rows: FlatIndex<'_>, projection: &Projection, lists: &[Coded
     put(&mut bytes, 0, &header.encode());
     let small = SmallRows::of(projection);
     put(&mut bytes, places.projection.start, &small.blocks);
+    put(&mut bytes, places.mean.start, &le_bytes(&projection.mean));
     put(&mut bytes, places.projection_scales.start, &le_bytes(&small.scales));
     for (at, sum) in small.sums.iter().enumerate() {
         put(&mut bytes, places.projection_sums.start + at * 4, &sum.to_le_bytes());

@@ -42,6 +42,8 @@ pub(super) struct Header {
     pub(super) code_deviation: f32,
     /// What the bytes of scales stand for.
     pub(super) scales: SmallScale,
+    /// The greatest length of what a second code stands for.
+    pub(super) longest: f32,
     /// What each of [`TARGETS`] takes.
     pub(super) efforts: [Effort; TARGETS.len()],
 }
@@ -66,6 +68,7 @@ impl Header {
             self.near_deviation.to_bits(),
             self.code_deviation.to_bits(),
             self.scales.least,
+            self.longest.to_bits(),
         ];
         let (_, rest) = out.split_at_mut(8);
         let (places, _) = rest.as_chunks_mut::<4>();
@@ -114,7 +117,8 @@ impl Header {
             near_deviation: f32::from_bits(word(7)),
             code_deviation: f32::from_bits(word(8)),
             scales: SmallScale { least: word(9) },
-            efforts: std::array::from_fn(|at| effort(10 + 5 * at)),
+            longest: f32::from_bits(word(10)),
+            efforts: std::array::from_fn(|at| effort(11 + 5 * at)),
         };
         // Sums of the sizes can't overflow then.
         let most = header.len.max(1);
@@ -135,6 +139,8 @@ pub(super) struct Places {
     /// Their scales, and the sums of their bytes.
     pub(super) projection_scales: Range<usize>,
     pub(super) projection_sums: Range<usize>,
+    /// The vectors' mean, which the second codes are without.
+    pub(super) mean: Range<usize>,
     /// [`LIST_BYTES`] a list.
     pub(super) lists: Range<usize>,
     /// Of each list 32 blocks' radii, and numbers of vectors in a byte each; those that are not there have zeros.
@@ -147,7 +153,7 @@ pub(super) struct Places {
     pub(super) codes: Range<usize>,
     /// [`SLOT_BYTES`] for each place in a block.
     pub(super) slots: Range<usize>,
-    /// The second code of each vector, and its scale.
+    /// The second code of each vector, its scale, and how far it is off at most.
     pub(super) rows: Range<usize>,
     pub(super) end: usize,
 }
@@ -168,6 +174,7 @@ impl Places {
             projection: place(projected / BLOCK_CODES * projection_block_bytes(shape.dim)),
             projection_scales: place(projected * 4),
             projection_sums: place(projected * 4),
+            mean: place(shape.dim * 4),
             lists: place(lists * LIST_BYTES),
             radii: place(lists * RADII_BYTES),
             counts: place(lists * BLOCK_CODES),
@@ -186,9 +193,9 @@ pub(super) const fn stride(components: usize) -> usize {
     (components / BYTE_COMPONENTS + 1) * BLOCK_CODES
 }
 
-/// Bytes of a second code of so many components, with its scale.
+/// Bytes of a second code of so many components, with its scale and bound.
 pub(super) const fn far_stride(components: usize) -> usize {
-    components / 2 + 4
+    components / 2 + 8
 }
 
 /// Bytes of 32 rows of the projection.
@@ -205,4 +212,4 @@ pub(super) fn f32_at(bytes: &[u8], at: usize) -> f32 {
     f32::from_bits(u32_at(bytes, at))
 }
 
-const _: () = assert!(8 + 4 * (10 + 5 * TARGETS.len()) <= HEADER_BYTES);
+const _: () = assert!(8 + 4 * (11 + 5 * TARGETS.len()) <= HEADER_BYTES);

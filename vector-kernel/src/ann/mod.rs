@@ -45,6 +45,7 @@ mod cells;
 mod clustering;
 mod codes;
 mod coding;
+mod exact;
 mod filter;
 mod layout;
 mod matrix;

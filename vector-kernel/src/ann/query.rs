@@ -19,6 +19,14 @@ pub(super) struct Scale {
     pub(super) total: f32,
 }
 
+impl Scale {
+    /// The product, of the sum and a code's scale.
+    #[inline(always)]
+    pub(super) fn product(self, sum: i32, scale: f32) -> f32 {
+        (sum as f32 * self.scale - Bits::Four.centre() * self.total) * scale
+    }
+}
+
 /// A query as it is compared with codes.
 #[derive(Debug)]
 pub(super) struct CodedQuery {

@@ -6,12 +6,12 @@
 use std::ops::Range;
 
 use super::candidates::Candidate;
-use super::codes::{Bits, SmallScale};
+use super::codes::SmallScale;
 use super::layout::{
     LIST_BYTES, Places, RADII_BYTES, SLOT_BYTES, f32_at, far_stride, stride, u32_at,
 };
 use super::projection::Shape;
-use super::query::{CodedQuery, NearQuery, Scale};
+use super::query::{CodedQuery, NearQuery};
 use super::view::AnnView;
 use crate::Rows;
 use crate::kernels::codes::{BLOCK_CODES, CHUNK_BYTES};
@@ -310,13 +310,20 @@ impl<'a> FarCodes<'a> {
     /// The code and scale of a vector; of one that is not there, those of none.
     #[inline(always)]
     fn row(&self, ordinal: u32) -> Option<(&'a [u8], f32)> {
+        let (codes, scale, _) = self.row_with_bound(ordinal)?;
+        Some((codes, scale))
+    }
+
+    /// With these, how far the code is off at most.
+    #[inline(always)]
+    pub(super) fn row_with_bound(&self, ordinal: u32) -> Option<(&'a [u8], f32, f32)> {
         let start = ordinal as usize * self.width;
-        let (codes, scale) = self.rows.get(start..start + self.width)?.split_at(self.width - 4);
-        Some((codes, f32_at(scale, 0)))
+        let (codes, numbers) = self.rows.get(start..start + self.width)?.split_at(self.width - 8);
+        Some((codes, f32_at(numbers, 0), f32_at(numbers, 4)))
     }
 
     #[inline(always)]
-    fn fetch<S: Simd>(&self, simd: S, ordinal: u32) {
+    pub(super) fn fetch<S: Simd>(&self, simd: S, ordinal: u32) {
         if let Some((codes, _)) = self.row(ordinal) {
             fetch(simd, codes);
             simd.prefetch(&raw const codes[codes.len() - 1]);
@@ -407,9 +414,7 @@ impl Kernel for ScoreFar<'_> {
             let mut score = f32::NEG_INFINITY;
             if let Some((codes, scale)) = far.row(ordinal) {
                 let (codes, _) = codes.as_chunks::<CHUNK_BYTES>();
-                let product = simd.row_product(codes, &coded.far) as f32;
-                let Scale { scale: step, total } = coded.far_scale;
-                score = (product * step - Bits::Four.centre() * total) * scale;
+                score = coded.far_scale.product(simd.row_product(codes, &coded.far), scale);
             }
             candidates[at] = Candidate::new(score, ordinal);
         }

@@ -6,7 +6,7 @@ use super::filter::Filter;
 use super::layout::{Header, Places, SLOT_BYTES, u32_at};
 use super::scan::Lists;
 use super::search::Search;
-use super::{AnnError, TARGETS};
+use super::{AnnError, TARGETS, exact};
 use crate::flat::check_finite;
 use crate::kernels::Isa;
 use crate::kernels::codes::BLOCK_CODES;
@@ -16,6 +16,9 @@ use crate::{FlatIndex, Hit, Query, QueryError, Selection, threads};
 const FEW: u64 = 50;
 /// As many rows are compared in the time of a search by codes.
 const FEW_ROWS: u64 = 1000;
+
+/// Where fewer than so many times the hits that are wanted are selected, bounds leave little out.
+const FEW_BY_HIT: u64 = 20;
 
 /// How much a search does.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,6 +74,8 @@ pub struct Work {
     pub coded: usize,
     /// Vectors that were compared exactly.
     pub exact: usize,
+    /// Whether no other vector can be as good as the hits: each was compared, or its second code said that it can't.
+    pub is_exact: bool,
 }
 
 /// An index over its bytes, and the rows that it was built from; a view that is cheap to clone.
@@ -215,7 +220,8 @@ impl<'a> AnnView<'a> {
     ///
     /// `recall` says how many of the best `k` are to be found, as a share of 1 on average: a target that was
     /// met on a sample of the index's own vectors, and no bound. From 1 on, and where few rows are selected, the
-    /// search is exact.
+    /// search is exact: it returns what [`FlatIndex::search`] does, and compares only rows whose codes, with a bound of
+    /// what they are off by, don't rule them out.
     ///
     /// # Errors
     ///
@@ -245,16 +251,41 @@ impl<'a> AnnView<'a> {
     ) -> Result<Vec<Hit>, QueryError> {
         let selected = self.selected(selection);
         let Some(effort) = self.effort(k, recall, selected) else {
-            work.exact += selected as usize;
-            return self.rows.search(query, k, selection);
+            return self.search_exactly(query, k, selection, selected, work);
         };
         let filter = Filter::of(selection, self.header.len, selected);
         let hits = self.search_with(query, k, effort, &filter, work)?;
         if hits.len() < k && (hits.len() as u64) < selected {
-            work.exact += selected as usize;
-            return self.rows.search(query, k, selection);
+            return self.search_exactly(query, k, selection, selected, work);
         }
         Ok(hits)
+    }
+
+    /// As [`FlatIndex::search`]; where many rows are selected, those that can't be among the best are left out.
+    fn search_exactly(
+        &self,
+        query: &[f32],
+        k: usize,
+        selection: Selection<'_>,
+        selected: u64,
+        work: &mut Work,
+    ) -> Result<Vec<Hit>, QueryError> {
+        self.rows.check_query(query)?;
+        work.is_exact = true;
+        if k > 0
+            && selected > FEW_ROWS.max(FEW_BY_HIT * k as u64)
+            && let Some(hits) = exact::search(self, query, k, selection, work)?
+        {
+            return Ok(hits);
+        }
+        work.exact += selected as usize;
+        self.rows.search(query, k, selection)
+    }
+
+    /// The vectors' mean.
+    pub(super) fn mean(&self) -> impl Iterator<Item = f32> {
+        let (words, _) = self.bytes[self.places.mean.clone()].as_chunks::<4>();
+        words.iter().map(|word| f32::from_le_bytes(*word))
     }
 
     /// Answers several queries, given back to back, as [`AnnView::search`] answers each, on the current rayon pool.

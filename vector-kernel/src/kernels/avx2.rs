@@ -69,7 +69,7 @@ pub(super) fn fold_256_wide(lanes: __m256d) -> f64 {
 /// Reads 32 bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load_bytes(bytes: &[u8; 32]) -> __m256i {
+pub(super) fn load_bytes(bytes: &[u8; 32]) -> __m256i {
     // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 32 bytes read. Alignment: the
     // load asks for none.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>()) }
@@ -78,7 +78,7 @@ fn load_bytes(bytes: &[u8; 32]) -> __m256i {
 /// Reads 32 bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load_signed(bytes: &[i8; 32]) -> __m256i {
+pub(super) fn load_signed(bytes: &[i8; 32]) -> __m256i {
     // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 32 bytes read. Alignment: the
     // load asks for none.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>()) }
@@ -87,7 +87,7 @@ fn load_signed(bytes: &[i8; 32]) -> __m256i {
 /// The low and the high halves of bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn halves(bytes: __m256i) -> [__m256i; 2] {
+pub(super) fn halves(bytes: __m256i) -> [__m256i; 2] {
     let low = _mm256_set1_epi8(15);
     [_mm256_and_si256(bytes, low), _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), low)]
 }
@@ -158,7 +158,7 @@ fn above(numbers: &[f32; BLOCK_CODES], threshold: f32) -> u32 {
 /// The sum of eight numbers.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn sum_i32(lanes: __m256i) -> i32 {
+pub(super) fn sum_i32(lanes: __m256i) -> i32 {
     let four = _mm_add_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256::<1>(lanes));
     let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
     _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)))

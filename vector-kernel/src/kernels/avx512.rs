@@ -7,23 +7,22 @@
 
 use std::arch::x86_64::{
     __m256i, __m512, __m512d, __m512i, _CMP_GT_OQ, _MM_HINT_T0, _mm_prefetch, _mm256_add_epi16,
-    _mm256_add_pd, _mm256_add_ps, _mm256_castpd_ps, _mm256_loadu_si256, _mm256_permute2x128_si256,
-    _mm256_srli_epi16, _mm256_unpackhi_epi16, _mm256_unpacklo_epi16, _mm512_add_epi8,
-    _mm512_add_epi16, _mm512_add_epi32, _mm512_add_pd, _mm512_add_ps, _mm512_and_si512,
-    _mm512_castpd512_pd256, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_castsi256_si512,
-    _mm512_castsi512_si256, _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32, _mm512_cvtph_ps,
-    _mm512_cvtps_pd, _mm512_dpbusd_epi32, _mm512_extractf64x4_pd, _mm512_extracti64x4_epi64,
-    _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_inserti64x4, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_maskz_loadu_ps, _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_pd, _mm512_setzero_ps, _mm512_setzero_si512,
-    _mm512_shuffle_epi8, _mm512_slli_epi16, _mm512_srli_epi16, _mm512_storeu_si512,
-    _mm512_sub_epi16, _mm512_sub_ps,
+    _mm256_add_epi32, _mm256_add_pd, _mm256_add_ps, _mm256_castpd_ps, _mm256_dpbusd_epi32,
+    _mm256_loadu_si256, _mm256_permute2x128_si256, _mm256_setzero_si256, _mm256_unpackhi_epi16,
+    _mm256_unpacklo_epi16, _mm512_add_epi8, _mm512_add_epi16, _mm512_add_epi32, _mm512_add_pd,
+    _mm512_add_ps, _mm512_and_si512, _mm512_castpd512_pd256, _mm512_castps_pd,
+    _mm512_castps512_ps256, _mm512_castsi512_si256, _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32,
+    _mm512_cvtph_ps, _mm512_cvtps_pd, _mm512_dpbusd_epi32, _mm512_extractf64x4_pd,
+    _mm512_extracti64x4_epi64, _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_maskz_loadu_ps, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_setzero_pd, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_epi8,
+    _mm512_slli_epi16, _mm512_srli_epi16, _mm512_storeu_si512, _mm512_sub_epi16, _mm512_sub_ps,
 };
 
 use half::f16;
 
 use super::{
-    avx2::{fold_256, fold_256_wide},
+    avx2::{self, fold_256, fold_256_wide},
     codes::{BLOCK_CODES, BYTE_GROUP_BYTES, CHUNK_BYTES, CHUNK_COMPONENTS, Tables},
     simd::{Kernel, Simd},
 };
@@ -138,41 +137,53 @@ fn above(numbers: &[f32; BLOCK_CODES], threshold: f32) -> u32 {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
+#[target_feature(enable = "avx512vl,avx512vnni,avx2")]
 fn row_product(row: &[[u8; CHUNK_BYTES]], query: &[[i8; CHUNK_COMPONENTS]]) -> i32 {
-    let low = _mm512_set1_epi8(15);
-    let mut sum = _mm512_setzero_si512();
+    let zero = _mm256_setzero_si256();
+    let (mut low, mut high) = (zero, zero);
     for (chunk, query) in row.iter().zip(query) {
-        // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 32 bytes read. Alignment: the
-        // load asks for none.
-        let chunk = unsafe { _mm256_loadu_si256(chunk.as_ptr().cast::<__m256i>()) };
-        // SAFETY: bounds, initialisation, aliasing: the reference spans exactly the 64 bytes read. Alignment: the
-        // load asks for none.
-        let query = unsafe { _mm512_loadu_si512(query.as_ptr().cast::<__m512i>()) };
-        let high = _mm256_srli_epi16::<4>(chunk);
-        let both = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(chunk), high);
-        sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(both, low), query);
+        let [codes_low, codes_high] = avx2::halves(avx2::load_bytes(chunk));
+        let (ends, _) = query.as_chunks::<32>();
+        low = _mm256_dpbusd_epi32(low, codes_low, avx2::load_signed(&ends[0]));
+        high = _mm256_dpbusd_epi32(high, codes_high, avx2::load_signed(&ends[1]));
     }
-    _mm512_reduce_add_epi32(sum)
+    avx2::sum_i32(_mm256_add_epi32(low, high))
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn byte_products(groups: &[[u8; BYTE_GROUP_BYTES]], query: &[[u8; 4]]) -> [i32; BLOCK_CODES] {
+    let zero = _mm512_setzero_si512();
     // Two of each, so that no product waits for the one before it.
-    let mut sums = [[_mm512_setzero_si512(); 2]; 2];
-    for (at, (group, query)) in groups.iter().zip(query).enumerate() {
-        let (parts, _) = group.as_chunks::<64>();
-        let query = _mm512_set1_epi32(i32::from_le_bytes(*query));
-        let sums = &mut sums[at % 2];
-        for i in 0..2 {
-            sums[i] = _mm512_dpbusd_epi32(sums[i], query, load_bytes(&parts[i]));
-        }
+    let (mut a, mut b, mut c, mut d) = (zero, zero, zero, zero);
+    let (twos, rest) = groups.as_chunks::<2>();
+    let (twos_of_query, rest_of_query) = query.as_chunks::<2>();
+    for (groups, query) in twos.iter().zip(twos_of_query) {
+        (a, b) = add_products((a, b), &groups[0], query[0]);
+        (c, d) = add_products((c, d), &groups[1], query[1]);
+    }
+    for (group, query) in rest.iter().zip(rest_of_query) {
+        (a, b) = add_products((a, b), group, *query);
     }
     let mut out = [0; BLOCK_CODES];
-    let [[a, b], [c, d]] = sums;
     store_sums([_mm512_add_epi32(a, c), _mm512_add_epi32(b, d)], &mut out);
     out
+}
+
+/// Adds the products of four components of 32 rows.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn add_products(
+    (low, high): (__m512i, __m512i),
+    group: &[u8; BYTE_GROUP_BYTES],
+    query: [u8; 4],
+) -> (__m512i, __m512i) {
+    let (parts, _) = group.as_chunks::<64>();
+    let query = _mm512_set1_epi32(i32::from_le_bytes(query));
+    (
+        _mm512_dpbusd_epi32(low, query, load_bytes(&parts[0])),
+        _mm512_dpbusd_epi32(high, query, load_bytes(&parts[1])),
+    )
 }
 
 impl Simd for Avx512 {
