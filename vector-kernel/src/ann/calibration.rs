@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::TARGETS;
 use super::filter::Filter;
+use super::layout::Header;
 use super::random::Random;
 use super::view::{ANY_REACH, AnnView, Effort, Work};
 
@@ -65,12 +66,27 @@ pub(super) fn efforts(
             best.try_blocks(view, &sample, (tried, blocks), at, go_on)?;
         }
     }
-    let best = best.0;
-    let mut efforts = best.map(|(_, effort)| effort);
-    for (target, effort) in TARGETS.iter().zip(&mut efforts) {
-        if *effort != Effort::ALL {
-            sample.cheaper(view, *target, effort);
-            others.confirm(view, *target, effort);
+    let mut efforts = best.0.map(|(_, effort)| effort);
+    for at in 0..TARGETS.len() {
+        if efforts[at] == Effort::ALL {
+            continue;
+        }
+        if !go_on() {
+            return None;
+        }
+        // What was enough for less may lead to less work than what was tried with all.
+        let before = at.checked_sub(1).map(|before| efforts[before].raised(&view.header));
+        let starts = [Some(efforts[at]), before].into_iter().flatten();
+        let found = starts.map(|start| sample.cheaper(view, TARGETS[at], start));
+        let least = found.min_by(|(_, a), (_, b)| a.total_cmp(b));
+        efforts[at] = least.map_or(efforts[at], |(effort, _)| effort);
+        others.confirm(view, TARGETS[at], &mut efforts[at]);
+    }
+    // What is enough for more, and takes no longer, is enough for less.
+    let mut costs = efforts.map(|effort| others.measure(view, effort).1);
+    for at in (1..TARGETS.len()).rev() {
+        if costs[at] < costs[at - 1] {
+            (costs[at - 1], efforts[at - 1]) = (costs[at], efforts[at]);
         }
     }
     Some(efforts)
@@ -203,16 +219,14 @@ impl Sample {
             if self.worst.is_empty() || self.measure(view, *effort).0 >= wanted(target) {
                 return;
             }
-            let blocks = (effort.blocks + effort.blocks / 8).min(view.header.blocks);
-            let lists = (effort.lists + effort.lists / 12).min(view.header.lists);
-            let slack = (effort.slack + RAISE).min(Effort::ALL.slack);
-            *effort = Effort { lists, blocks, slack, ..*effort };
+            *effort = effort.raised(&view.header);
         }
     }
 
-    /// Looks for what is cheaper and enough, around an effort.
-    fn cheaper(&self, view: &AnnView<'_>, target: f32, effort: &mut Effort) {
-        let (mut recall, mut cost) = self.measure(view, *effort);
+    /// Looks for what is cheaper and enough, around an effort; returns it with its cost, which is without bound where
+    /// it is not enough.
+    fn cheaper(&self, view: &AnnView<'_>, target: f32, mut effort: Effort) -> (Effort, f64) {
+        let (mut recall, mut cost) = self.measure(view, effort);
         let mut left = MOST_STEPS;
         let mut unmoved = 0;
         for (lists, blocks, slack) in MOVES.into_iter().cycle() {
@@ -224,7 +238,7 @@ impl Sample {
                 lists: times(effort.lists, lists).min(view.header.lists).max(1),
                 blocks: times(effort.blocks, blocks).max(LEAST_BLOCKS).min(view.header.blocks),
                 slack: (effort.slack + slack).max(LEAST_SLACK),
-                ..*effort
+                ..effort
             };
             let found = self.measure(view, tried);
             left -= 1;
@@ -233,9 +247,22 @@ impl Sample {
             if (found.0 >= wanted(target) && found.1 < cost) || recall < wanted(target).min(found.0)
             {
                 (recall, cost) = found;
-                *effort = tried;
+                effort = tried;
                 unmoved = 0;
             }
+        }
+        (effort, if recall >= wanted(target) { cost } else { f64::INFINITY })
+    }
+}
+
+impl Effort {
+    /// Somewhat more.
+    fn raised(self, header: &Header) -> Self {
+        Self {
+            lists: (self.lists + self.lists / 12).min(header.lists),
+            blocks: (self.blocks + self.blocks / 8).min(header.blocks),
+            slack: (self.slack + RAISE).min(Self::ALL.slack),
+            ..self
         }
     }
 }
