@@ -372,6 +372,62 @@ impl VectorIndex {
         Ok(explained)
     }
 
+    /// Measure what share of the best `k` searches find, on queries answered exactly, too.
+    ///
+    /// Args:
+    ///     queries: A vector of the index's dimension a row; None for some of the index's own rows,
+    ///         none of which finds itself. Real queries most often find somewhat less than these.
+    ///     sample: How many of its own rows.
+    ///     k: As for `search`.
+    ///     recall: As for `search`.
+    ///     only: As for `search`.
+    ///     exclude: As for `search`.
+    ///     seed: Of the choice of rows.
+    ///
+    /// Returns:
+    ///     "queries" that there was something to find for, "recall", the mean of the shares found,
+    ///     1 where there are none, its standard "error", and "worst", the least of the shares.
+    #[pyo3(signature = (queries=None, *, sample=Count::of(256), k=Count::of(10),
+        recall=Arg::of(Number(0.95)), only=None, exclude=None, seed=Count::of(0)))]
+    #[pyo3(text_signature = "($self, queries=None, *, sample=256, k=10, recall=0.95, only=None, \
+                             exclude=None, seed=0)")]
+    #[expect(clippy::too_many_arguments, reason = "each is one of Python's, most by keyword")]
+    fn audit<'py>(
+        &self,
+        py: Python<'py>,
+        queries: Option<&Bound<'py, PyAny>>,
+        sample: Count<'_, '_>,
+        k: Count<'_, '_>,
+        recall: Arg<Number, name::recall>,
+        only: Option<&Bound<'py, PyAny>>,
+        exclude: Option<&Bound<'py, PyAny>>,
+        seed: Count<'_, '_>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let Search::Approximate(view) = self.0.borrow_dependent() else {
+            let message = "the index is exact and has nothing to audit; make it with \
+                           approximate=True";
+            return Err(invalid(py, message));
+        };
+        let dim = self.0.borrow_owner().dim;
+        let queries = queries.map(|queries| matrix(queries, dim, "queries")).transpose()?;
+        let sample = sample.get(py, "sample")?;
+        let k = k.get(py, "k")?;
+        let recall = share(py, *recall)?;
+        let selected = Selected::read(only, exclude, self.__len__())?;
+        let seed = seed.get_u64(py, "seed")?;
+        let audit = py.detach(|| match &queries {
+            Some((queries, _)) => view.audit(queries, k, recall, selected.get()),
+            None => view.audit_sample(sample, seed, k, recall, selected.get()),
+        });
+        let audit = audit.map_err(|error| refuse_query(py, &error))?;
+        let found = PyDict::new(py);
+        found.set_item("queries", audit.queries)?;
+        found.set_item("recall", audit.recall)?;
+        found.set_item("error", audit.error)?;
+        found.set_item("worst", audit.worst)?;
+        Ok(found)
+    }
+
     fn __len__(&self) -> usize {
         match self.0.borrow_dependent() {
             Search::Exact(flat) => flat.len(),

@@ -102,8 +102,30 @@ def test_a_recall_of_one_is_exact(index: VectorIndex, vectors: Matrix) -> None:
     assert recall(index, vectors, queries, 1.0) == 1.0
     explained = index.explain(queries[0], recall=1.0)
     # All are looked at by their codes, and what these don't rule out is compared.
-    assert explained.pop("exact") < len(vectors) / 2
-    assert explained == {"lists": 0, "blocks": 0, "coded": len(vectors), "is_exact": True}
+    assert explained["exact"] < len(vectors) / 2
+    assert (explained["lists"], explained["blocks"]) == (0, 0)
+    assert explained["coded"] == len(vectors)
+    assert explained["is_exact"]
+
+
+def test_an_audit_measures_what_is_found(index: VectorIndex, vectors: Matrix) -> None:
+    queries = clustered(60, 14)
+    mask = np.arange(len(vectors)) % 4 > 0
+    audit = index.audit(queries, recall=0.9)
+    assert audit["queries"] == 60
+    assert audit["recall"] == pytest.approx(recall(index, vectors, queries, 0.9), abs=0.01)
+    assert audit["worst"] <= audit["recall"]
+    for only in (None, mask):
+        own = index.audit(sample=100, recall=0.95, only=only, seed=3)
+        assert own == index.audit(sample=100, recall=0.95, only=only, seed=3)
+        assert own["queries"] == 100
+        assert own["recall"] > 0.95 - 3 * own["error"] - 0.01
+    assert index.audit(sample=0)["queries"] == 0
+    assert index.audit(queries, recall=1)["worst"] == 1.0
+    with pytest.raises(InvalidArgumentError, match="approximate=True"):
+        VectorIndex(vectors[:50], approximate=False).audit()
+    with pytest.raises(InvalidVectorError, match="dimension"):
+        index.audit(queries[:, :-1])
 
 
 def test_scores_are_those_of_the_metric(vectors: Matrix) -> None:

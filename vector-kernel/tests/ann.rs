@@ -257,6 +257,32 @@ fn a_build_ends_when_it_is_not_to_go_on() {
 }
 
 #[test]
+fn an_audit_counts_what_is_found() {
+    let dim = 72;
+    let all = clustered(12_100, dim, 11);
+    let (queries, rows) = all.split_at(100 * dim);
+    let index = flat(rows, dim, Metric::Cosine);
+    let bytes = build(index);
+    let view = AnnView::new(&bytes, index).unwrap();
+    let some: RoaringBitmap = (0..12_000).filter(|row| row % 3 == 0).collect();
+    for selection in [Selection::All, Selection::Only(&some)] {
+        for target in [0.8, 0.95] {
+            let audit = view.audit(queries, 10, target, selection).unwrap();
+            let counted = recall(&view, index, queries, target, selection);
+            assert!((audit.recall - counted).abs() < 1e-5, "{audit:?}, {counted} counted");
+            assert!(audit.queries == 100 && audit.worst <= audit.recall && audit.error < 0.05);
+            let own = view.audit_sample(200, 1, 10, target, selection).unwrap();
+            assert!(own.queries == 200 && own.recall > target - 0.03, "{own:?}");
+        }
+    }
+    let exact = view.audit(queries, 10, 1.0, Selection::All).unwrap();
+    assert_eq!((exact.recall, exact.worst, exact.error), (1.0, 1.0, 0.0));
+    let none = RoaringBitmap::new();
+    assert_eq!(view.audit(queries, 10, 0.9, Selection::Only(&none)).unwrap().queries, 0);
+    assert!(view.audit(&queries[1..], 10, 0.9, Selection::All).is_err());
+}
+
+#[test]
 fn a_batch_is_answered_as_its_queries_are() {
     let (dim, count) = (24, 5000);
     let rows = clustered(count, dim, 9);

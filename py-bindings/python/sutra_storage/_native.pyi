@@ -146,6 +146,13 @@ class _Stats(TypedDict):
     maintenance_error: str | None
 
 @type_check_only
+class _Audit(TypedDict):
+    queries: int
+    recall: float
+    error: float
+    worst: float
+
+@type_check_only
 class _Explained(TypedDict):
     lists: int
     blocks: int
@@ -1599,6 +1606,33 @@ class VectorIndex:
             "coded" rows that are compared by the codes of all components, "exact" rows that are
             compared by their components, and "is_exact": whether no other row can be as good as
             the hits: each is compared, or the bounds of its code rule it out.
+        """
+    def audit(
+        self,
+        queries: ArrayLike | None = None,
+        *,
+        sample: int = 256,
+        k: int = 10,
+        recall: float = 0.95,
+        only: ArrayLike | None = None,
+        exclude: ArrayLike | None = None,
+        seed: int = 0,
+    ) -> _Audit:
+        """Measure what share of the best `k` searches find, on queries answered exactly, too.
+
+        Args:
+            queries: A vector of the index's dimension a row; None for some of the index's own rows,
+                none of which finds itself. Real queries most often find somewhat less than these.
+            sample: How many of its own rows.
+            k: As for `search`.
+            recall: As for `search`.
+            only: As for `search`.
+            exclude: As for `search`.
+            seed: Of the choice of rows.
+
+        Returns:
+            "queries" that there was something to find for, "recall", the mean of the shares found,
+            1 where there are none, its standard "error", and "worst", the least of the shares.
         """
     def __len__(self) -> int: ...
     @property

@@ -38,6 +38,7 @@
 )]
 
 mod assignment;
+mod audit;
 mod build;
 mod calibration;
 mod candidates;
@@ -57,6 +58,7 @@ mod scan;
 mod search;
 mod view;
 
+pub use audit::Audit;
 pub use build::AnnBuilder;
 pub use view::{AnnOutline, AnnView, Work};
 
