@@ -68,14 +68,19 @@ def measure_here(name: str, folder: Path, output: Path) -> None:
     output.write_text(json.dumps(result), encoding="utf-8")
 
 
-def measured_apart(name: str, folder: Path) -> dict[str, Any]:
-    """Measure a peer in a process of its own."""
+def measured_apart(name: str, folder: Path, program: Path | None) -> dict[str, Any]:
+    """Measure a peer in a process of its own; `program` measures what is no class here."""
+    is_program = registry.PEERS[name].is_program
+    if is_program and program is None:
+        return {"skipped": "no --program was given; cargo xtask bench builds it"}
     output = folder / "result.json"
     output.unlink(missing_ok=True)
     environment = {key: value for key, value in os.environ.items() if key not in CHOICES_OF_OTHERS}
     environment |= dict.fromkeys(THREAD_VARIABLES, "1")
     command = [sys.executable, __file__, "--vectors", "--peer", name]
     command += ["--folder", str(folder), "--out", str(output)]
+    if is_program:
+        command = [str(program), str(folder), str(output)]
     started = datetime.now(UTC)
     log = folder / "log.txt"
     result: dict[str, Any]
@@ -185,7 +190,7 @@ def run(arguments: argparse.Namespace) -> None:
         results["peers"] = kept(output, notes) if arguments.keep else {}
         for peer in names:
             print(f"{peer}: load average {os.getloadavg()[0]:.1f}", flush=True)
-            results["peers"][peer] = measured_apart(peer, folder)
+            results["peers"][peer] = measured_apart(peer, folder, arguments.program)
             reason = results["peers"][peer].get("skipped")
             print(f"{peer}: skipped: {reason}" if reason else f"{peer}: measured", flush=True)
             text = json.dumps(report.with_rates(results), indent=1, ensure_ascii=False)
@@ -204,11 +209,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the data set")
     parser.add_argument("--only", action="append", default=[], help="a peer or a family of them")
     parser.add_argument("--out", type=Path, help="where the JSON goes")
+    parser.add_argument("--program", type=Path, help="measures the vector-kernel crate from Rust")
     parser.add_argument("--keep", action="store_true", help="keep what FILE has of other peers")
     parser.add_argument("--list", action="store_true", help="name the peers and stop")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.program is not None:
+        arguments.program = arguments.program.absolute()
     if arguments.list:
         print("\n".join(registry.PEERS))
         return

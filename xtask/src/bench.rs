@@ -2,14 +2,15 @@
 //!
 //! `benches/python/bench_store.py --data DIR --output FILE` prints a table and writes JSON to FILE.
 //! `cargo xtask bench stores` builds and runs `benches/stores`, a workspace of its own, in the same way;
-//! `cargo xtask bench peers` runs `benches/python/bench_peers.py` with packages that nothing else needs.
+//! `cargo xtask bench peers` runs `benches/python/bench_peers.py` with packages that nothing else needs, and
+//! `cargo xtask bench vectors` has it measure this project alone, from Rust and from Python.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cli::{BenchArguments, BenchPart, PeersArguments, StoresArguments};
+use crate::cli::{BenchArguments, BenchPart, PeersArguments, StoresArguments, VectorsArguments};
 use crate::process;
 use crate::python;
 use crate::setup;
@@ -29,7 +30,11 @@ pub(crate) const STORES: &str = "benches/stores/Cargo.toml";
 pub(crate) fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<()> {
     match &arguments.part {
         Some(BenchPart::Stores(arguments)) => return stores(workspace, arguments),
-        Some(BenchPart::Peers(arguments)) => return peers(workspace, arguments),
+        Some(BenchPart::Peers(arguments)) => {
+            let data = vectors_data(workspace, arguments.data.as_deref())?;
+            return peers(workspace, arguments, &data, "peers-vectors");
+        }
+        Some(BenchPart::Vectors(arguments)) => return vectors(workspace, arguments),
         None => {}
     }
     let data = data(workspace, arguments.data.as_deref())?;
@@ -68,20 +73,41 @@ fn stores(workspace: &Workspace, arguments: &StoresArguments) -> Result<()> {
     process::run(bench.arg("--output").arg(output(workspace)?.join("stores.json")))
 }
 
-/// Measures vector search beside other libraries, in an environment of their own.
-fn peers(workspace: &Workspace, arguments: &PeersArguments) -> Result<()> {
-    let data = data(workspace, arguments.data.as_deref())?;
+/// Measures vector search by this project alone, at each size.
+fn vectors(workspace: &Workspace, arguments: &VectorsArguments) -> Result<()> {
+    let data = vectors_data(workspace, arguments.data.as_deref())?;
+    for size in &arguments.size {
+        let only = ["sutra", "sutra-rust"].map(str::to_owned).to_vec();
+        let arguments =
+            PeersArguments { vectors: true, size: size.clone(), data: None, only, keep: false };
+        peers(workspace, &arguments, &data, "vectors")?;
+    }
+    Ok(())
+}
+
+/// The data set, where it has vectors.
+fn vectors_data(workspace: &Workspace, asked: Option<&Path>) -> Result<PathBuf> {
+    let data = data(workspace, asked)?;
     if !data.join("vectors_f16.npy").is_file() {
         bail!("the data set holds no vectors_f16.npy: cargo xtask data makes it");
     }
+    Ok(data)
+}
+
+/// Measures vector search beside other libraries, in an environment of their own.
+fn peers(workspace: &Workspace, arguments: &PeersArguments, data: &Path, name: &str) -> Result<()> {
     setup::run(workspace)?;
+    let mut build = process::cargo(workspace);
+    build.args(["build", "--release", "--locked", "--package", "benches", "--bin", "peer"]);
+    process::run(&mut build)?;
+    let program = format!("release/peer{}", std::env::consts::EXE_SUFFIX);
     let venv = workspace.target("peers-venv");
     python::make_peers_venv(workspace, &venv)?;
     python::install_wheel(workspace, &venv, &setup::wheel(workspace)?)?;
-    let output =
-        output(workspace)?.join(format!("peers-vectors-{size}.json", size = arguments.size));
+    let output = output(workspace)?.join(format!("{name}-{size}.json", size = arguments.size));
     let mut bench = process::command(workspace, python::bin(&venv, "python"));
     bench.args(["benches/python/bench_peers.py", "--vectors", "--size", &arguments.size]);
+    bench.arg("--program").arg(workspace.target(&program));
     for peer in &arguments.only {
         bench.args(["--only", peer]);
     }

@@ -117,6 +117,8 @@ pub(crate) enum BenchPart {
     Stores(StoresArguments),
     /// Measures the libraries that a user would pick instead
     Peers(PeersArguments),
+    /// Vector search by this project alone, from Rust and from Python
+    Vectors(VectorsArguments),
 }
 
 /// Arguments of `bench stores`.
@@ -136,6 +138,20 @@ pub(crate) struct StoresArguments {
     pub(crate) only: Vec<String>,
 }
 
+/// Arguments of `bench vectors`.
+#[derive(Debug, Args)]
+pub(crate) struct VectorsArguments {
+    /// How many rows, or several times this; 100000 stands for all of WordNet
+    #[arg(long, value_name = "N", default_values = SIZES, value_parser = SIZES)]
+    pub(crate) size: Vec<String>,
+    /// The full data set, with vectors
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// How many rows vector search may be measured over.
+const SIZES: [&str; 3] = ["10000", "100000", "1000000"];
+
 /// Arguments of `bench peers`.
 #[derive(Debug, Args)]
 pub(crate) struct PeersArguments {
@@ -143,7 +159,7 @@ pub(crate) struct PeersArguments {
     #[arg(long, required = true)]
     pub(crate) vectors: bool,
     /// How many rows; 100000 stands for all of WordNet
-    #[arg(long, value_name = "N", default_value = "100000", value_parser = ["10000", "100000", "1000000"])]
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = SIZES)]
     pub(crate) size: String,
     /// The full data set, with vectors
     #[arg(long, value_name = "DIR")]
@@ -247,6 +263,23 @@ mod tests {
         assert!(parse("--vectors").is_ok());
         assert!(parse("--vectors --size 1000000 --only faiss --only svs").is_ok());
         assert!(parse("--vectors --size 12").is_err());
+    }
+
+    #[test]
+    fn bench_vectors_measures_all_sizes_or_those_asked_for() {
+        let sizes = |rest: &str| {
+            let line = format!("cargo-xtask bench vectors {rest}");
+            let Ok(Cli { command: Command::Bench(bench) }) =
+                Cli::try_parse_from(line.split_whitespace())
+            else {
+                return Vec::new();
+            };
+            let Some(BenchPart::Vectors(arguments)) = bench.part else { return Vec::new() };
+            arguments.size
+        };
+        assert_eq!(sizes(""), SIZES);
+        assert_eq!(sizes("--size 10000 --size 1000000"), ["10000", "1000000"]);
+        assert!(sizes("--size 12").is_empty());
     }
 
     #[test]

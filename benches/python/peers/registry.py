@@ -19,7 +19,7 @@ class Entry:
 
     Attributes:
         module: Its module in this package, and the family that `--only` may name.
-        peer: The class.
+        peer: The class; empty where a program measures it, which `--program` names.
         arguments: What the class is made with.
     """
 
@@ -27,9 +27,15 @@ class Entry:
     peer: str
     arguments: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_program(self) -> bool:
+        """Whether no class here measures it."""
+        return not self.peer
+
 
 PEERS: Final = {
     "sutra": Entry("ours", "Sutra"),
+    "sutra-rust": Entry("ours", ""),
     "numpy-exact": Entry("exact", "NumpyExact"),
     "faiss-ivf-pq192": Entry("faiss", "IvfPq", {"codes": "PQ{half}x4fsr"}),
     "faiss-ivf-pq96": Entry("faiss", "IvfPq", {"codes": "PQ{quarter}x4fsr"}),
