@@ -19,8 +19,8 @@
 //! # How it works
 //!
 //! Vectors are projected to the 128 components that hold most of the variance (principal components, turned at random
-//! so that no direction stands out; vectors of fewer than 64 are turned into 64). By their projections they are divided into blocks of at most 32 near each other,
-//! and those into lists of 32 blocks, so that what is scored together is scored in registers alone, nothing being
+//! so that no direction stands out; vectors of fewer than 64 are turned into 64). By their projections they are divided
+//! into blocks of at most 32 near each other, and those into lists of 32 blocks, so that what is scored together is scored in registers alone, nothing being
 //! summed across lanes. Each vector is in two blocks, as far as there is room: the nearest, and one whose centre lies
 //! elsewhere as seen from it. A projection is coded in two bits a component, as what it is off from the block's centre,
 //! which is coded so itself, as what it is off from the list's; a query is made into tables of what each two components
