@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::random::Random;
-use super::view::AnnView;
+use super::view::{AnnView, EXACT};
 use crate::flat::check_finite;
 use crate::{Hit, Query, QueryError, Selection, threads};
 
@@ -98,7 +98,7 @@ impl AnnView<'_> {
                 hits.truncate(k);
                 Ok(hits)
             };
-            Ok(share_of(&others(1.0)?, &others(recall)?))
+            Ok(share_of(&others(EXACT)?, &others(recall)?))
         };
         audit_each(&rows, share)
     }

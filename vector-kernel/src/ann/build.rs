@@ -20,6 +20,8 @@ use crate::{FlatIndex, Metric, threads};
 const PART_MEMBERS: usize = 1024;
 /// A part that is longer is divided again.
 const LONGEST_PART: usize = 4 * PART_MEMBERS;
+/// More parts than these are not found at once.
+const MOST_PARTS: usize = 256;
 /// Members of a sample for each part, from which the parts' centres are found.
 const SAMPLE_PER_PART: usize = 128;
 /// Vectors of the sample that the projection is found from.
@@ -280,7 +282,11 @@ impl Build<'_> {
                 done.push(part);
                 continue;
             }
-            let count = part.len() / PART_MEMBERS;
+            let count = match part.len() / PART_MEMBERS {
+                // In two turns: each member is compared with all centres of a turn.
+                many if many > MOST_PARTS => many.isqrt(),
+                count => count,
+            };
             let sample = self.random.sample(SAMPLE_PER_PART * count, part.len());
             let sample: Vec<u32> = sample.into_iter().map(|at| part[at as usize]).collect();
             let centres =

@@ -8,7 +8,8 @@ use super::TARGETS;
 use super::filter::Filter;
 use super::layout::Header;
 use super::random::Random;
-use super::view::{ANY_REACH, AnnView, Effort, Work};
+use super::view::{ANY_REACH, AnnView, EXACT, Effort, Work};
+use crate::Selection;
 
 /// Vectors that are searched for to choose efforts, and others to confirm them: of many that are tried, the one that
 /// is chosen was lucky with the first.
@@ -18,6 +19,8 @@ const CONFIRMING: usize = 768;
 const MOST_RAISES: usize = 12;
 /// By how much its slack is, with an eighth more blocks.
 const RAISE: f32 = 0.75;
+/// One in so many of those to choose by are enough to choose slacks, around which all of them look for better ones.
+const COARSE: usize = 4;
 /// Neighbours of each that are to be found.
 const K: usize = 10;
 /// How many blocks are tried at least; then each time twice as many.
@@ -34,6 +37,8 @@ const LISTS: [f32; 3] = [5.0, 2.5, 10.0];
 const RADII: [(f32, f32); 4] = [(0.2, 0.4), (0.2, 1.0), (0.6, 1.2), (1.2, ANY_REACH)];
 /// The first is tried with all of these, the others with what was found best with it.
 const SLACKS: [f32; 6] = [6.0, 8.0, 5.0, 4.0, 10.0, 3.0];
+/// How often what is between two targets' efforts is tried.
+const HALVINGS: usize = 4;
 /// How much of what may be missed is kept in reserve, since queries are not drawn as the vectors are.
 const RESERVE: f32 = 0.4;
 /// A step that finds less more than this leads nowhere.
@@ -50,6 +55,7 @@ pub(super) fn efforts(
         return Some([Effort::ALL; TARGETS.len()]);
     }
     let (sample, others) = Sample::draw(view, seed);
+    let coarse = sample.one_in(COARSE);
     let mut best = Best([(f64::INFINITY, Effort::ALL); TARGETS.len()]);
     for lists in LISTS {
         for (radius_weight, reach) in RADII {
@@ -63,7 +69,7 @@ pub(super) fn efforts(
         for slack in &SLACKS[1..] {
             let tried = Tried { lists, radius_weight, reach, slack: *slack };
             let blocks = (blocks / 2).max(LEAST_BLOCKS);
-            best.try_blocks(view, &sample, (tried, blocks), at, go_on)?;
+            best.try_blocks(view, &coarse, (tried, blocks), at, go_on)?;
         }
     }
     let mut efforts = best.0.map(|(_, effort)| effort);
@@ -88,6 +94,13 @@ pub(super) fn efforts(
         if costs[at] < costs[at - 1] {
             (costs[at - 1], efforts[at - 1]) = (costs[at], efforts[at]);
         }
+    }
+    for at in 1..TARGETS.len() {
+        if !go_on() {
+            return None;
+        }
+        let (before, enough) = (efforts[at - 1], (efforts[at], costs[at]));
+        (efforts[at], costs[at]) = others.halved(view, TARGETS[at], before, enough);
     }
     Some(efforts)
 }
@@ -177,14 +190,19 @@ impl Sample {
             view.rows.unit_row(ordinal, vector);
         }
         let worst = |vector: &[f32]| {
-            // As good as exact, and several times quicker. The vector itself is the nearest most often, and no neighbour.
-            let work = &mut Work::default();
-            let hits = view.search_with(vector, K + 1, Effort::ALL, &Filter::All, work);
-            let hits = hits.expect("a row is a query");
+            // The vector itself is the nearest most often, and no neighbour.
+            let hits = view.search(vector, K + 1, EXACT, Selection::All).expect("a row is a query");
             hits.last().map_or(f32::NEG_INFINITY, |hit| hit.score)
         };
         let worst = vectors.par_chunks_exact(dim).map(worst).collect();
         Self { dim, vectors, worst }
+    }
+
+    /// One in so many of them: they are in order of their ordinals.
+    fn one_in(&self, count: usize) -> Self {
+        let Self { dim, ref vectors, ref worst } = *self;
+        let vectors = vectors.chunks_exact(dim).step_by(count).flatten().copied().collect();
+        Self { dim, vectors, worst: worst.iter().copied().step_by(count).collect() }
     }
 
     /// The share of the neighbours that is found, and about how many nanoseconds a query takes.
@@ -223,6 +241,29 @@ impl Sample {
         }
     }
 
+    /// Looks for what is enough between an effort that is not, or hardly, and one that is, of this cost.
+    fn halved(
+        &self,
+        view: &AnnView<'_>,
+        target: f32,
+        mut less: Effort,
+        (mut enough, mut cost): (Effort, f64),
+    ) -> (Effort, f64) {
+        for _ in 0..HALVINGS {
+            let tried = less.half_way_to(enough);
+            if less == enough || tried == enough {
+                break;
+            }
+            let found = self.measure(view, tried);
+            if found.0 >= wanted(target) && found.1 <= cost {
+                (enough, cost) = (tried, found.1);
+            } else {
+                less = tried;
+            }
+        }
+        (enough, cost)
+    }
+
     /// Looks for what is cheaper and enough, around an effort; returns it with its cost, which is without bound where
     /// it is not enough.
     fn cheaper(&self, view: &AnnView<'_>, target: f32, mut effort: Effort) -> (Effort, f64) {
@@ -256,6 +297,17 @@ impl Sample {
 }
 
 impl Effort {
+    /// What is between it and another one, in the proportion of the numbers of lists and blocks.
+    fn half_way_to(self, more: Self) -> Self {
+        let between = |a: u32, b: u32| (f64::from(a) * f64::from(b)).sqrt().ceil() as u32;
+        Self {
+            lists: between(self.lists, more.lists),
+            blocks: between(self.blocks, more.blocks),
+            slack: self.slack.midpoint(more.slack),
+            ..more
+        }
+    }
+
     /// Somewhat more.
     fn raised(self, header: &Header) -> Self {
         Self {

@@ -60,7 +60,11 @@ pub(super) fn add_gram(a: &[f32], dim: usize, out: &mut [f32]) {
 
 /// Some of the rows, one after the other.
 pub(super) fn rows_at(rows: &[f32], dim: usize, some: &[u32]) -> Vec<f32> {
-    some.iter().flat_map(|&at| &rows[at as usize * dim..][..dim]).copied().collect()
+    let mut gathered = Vec::with_capacity(some.len() * dim);
+    for &at in some {
+        gathered.extend_from_slice(&rows[at as usize * dim..][..dim]);
+    }
+    gathered
 }
 
 /// The mean of rows, of zeros where there are none.

@@ -37,6 +37,9 @@ pub(super) struct Effort {
     pub(super) slack: f32,
 }
 
+/// The recall from which on a search is exact.
+pub(super) const EXACT: f32 = 1.0;
+
 /// A reach that leaves no block out.
 pub(super) const ANY_REACH: f32 = 1e9;
 
