@@ -97,6 +97,16 @@ def test_an_exact_search_is_numpys(vectors: Matrix, metric: Any, k: int) -> None
         assert (np.diff(scores) <= 0).all()
 
 
+def test_the_default_recall_finds_most_of_the_best(index: VectorIndex, vectors: Matrix) -> None:
+    queries = clustered(200, 2)
+    assert recall(index, vectors, queries, 0.98) > 0.95
+    aimed = np.stack([index.search(query, recall=0.98)[0] for query in queries])
+    assert (np.stack([index.search(query)[0] for query in queries]) == aimed).all()
+    assert (index.search_batch(queries)[0] == aimed).all()
+    assert index.audit(queries) == index.audit(queries, recall=0.98)
+    assert index.explain(queries[0]) == index.explain(queries[0], recall=0.98)
+
+
 def test_a_recall_of_one_is_exact(index: VectorIndex, vectors: Matrix) -> None:
     queries = clustered(30, 4)
     assert recall(index, vectors, queries, 1.0) == 1.0

@@ -70,6 +70,14 @@ pub const MAX_ANN_DIM: usize = 4096;
 /// Shares of the best that a search may aim for; what lies between is raised to the next.
 pub const TARGETS: [f32; 10] = [0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999];
 
+/// What to aim for where nothing else is known: 0.98, of which at least 0.95 is found of the best ten.
+///
+/// Queries that are no rows find less than the rows that a target was met on. At 0.98 the mean over 1,000 or 2,000
+/// queries was 0.979 to 0.999 on embeddings of texts, random and clustered vectors of 32 to 384 components, 5,000
+/// to 115,659 of them, and 0.952 of 10,000 texts that were asked for what is not among them; at 0.95 it was 0.905 of
+/// these, in about three quarters of the time.
+pub const DEFAULT_RECALL: f32 = 0.98;
+
 /// Why an index can't be built, or opened.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
