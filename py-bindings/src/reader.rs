@@ -9,7 +9,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
-use storage_core::{GraphStore, Metric, PathQuery, Snapshot, TextQuery, VectorQuery, WordOperator};
+use storage_core::{
+    GraphStore, HybridQuery, Metric, PathQuery, Snapshot, TextQuery, VectorQuery, WordOperator,
+};
 
 use crate::arguments::{
     Arg, Count, Number, Text, Time, direction, name, one_of, text_or_texts, texts, types,
@@ -534,8 +536,10 @@ impl Reader {
     ///     vector: A vector of the store's dimension, or None; one of the two is needed.
     ///     k: At most this many.
     ///     filter: A `Filter`, or a dict of its arguments.
-    #[pyo3(signature = (text=None, vector=None, k=Count::of(10), *, filter=None))]
-    #[pyo3(text_signature = "($self, text=None, vector=None, k=10, *, filter=None)")]
+    ///     recall: As for `search_vector`, of what is nearest to the vector, 1,000 concepts or `k`.
+    #[pyo3(signature = (text=None, vector=None, k=Count::of(10), *, filter=None,
+        recall=Arg::of(Number(1.0))))]
+    #[pyo3(text_signature = "($self, text=None, vector=None, k=10, *, filter=None, recall=1.0)")]
     fn search_hybrid(
         &self,
         py: Python<'_>,
@@ -543,6 +547,7 @@ impl Reader {
         vector: Option<&Bound<'_, PyAny>>,
         k: Count<'_, '_>,
         filter: Option<FilterArgument>,
+        recall: Arg<Number, name::recall>,
     ) -> PyResult<Vec<HybridHit>> {
         if text.is_none() && vector.is_none() {
             return Err(invalid(py, "search_hybrid needs a text, a vector or both"));
@@ -550,11 +555,13 @@ impl Reader {
         let text = text.map(words).transpose()?;
         let vector = vector.map(|given| self::vector(given, Owner::Query)).transpose()?;
         let k = k.get(py, "k")?;
-        let filter = filter.map(|filter| filter.0).unwrap_or_default();
-        let query = text.as_deref().map(|text| TextQuery::new(text, k));
-        let found = self.read(py, |snapshot| {
-            snapshot.search_hybrid(query.as_ref(), vector.as_deref(), k, &filter)
-        })?;
+        let words = text.as_deref().map(|text| TextQuery::new(text, k));
+        let query = HybridQuery {
+            recall: recall.0,
+            filter: filter.map(|filter| filter.0).unwrap_or_default(),
+            ..HybridQuery::new(words.as_ref(), vector.as_deref(), k)
+        };
+        let found = self.read(py, |snapshot| snapshot.search_fused(&query))?;
         Ok(found.into_iter().map(HybridHit::from).collect())
     }
 

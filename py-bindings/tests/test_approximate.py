@@ -10,6 +10,7 @@ import pytest
 import sutra_storage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 DIMENSION = 32
@@ -55,3 +56,32 @@ def test_a_recall_of_nothing_is_refused(recall: float) -> None:
     store = sutra_storage.GraphStore(":memory:", vector_dimension=2)
     with pytest.raises(sutra_storage.InvalidArgumentError, match="recall"):
         store.search_vector([1.0, 0.0], recall=recall)
+    with pytest.raises(sutra_storage.InvalidArgumentError, match="recall"):
+        store.search_hybrid("a word", recall=recall)
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sutra_storage.GraphStore]:
+    """Yield a store with an index, in which a third of the concepts is of its own category."""
+    path = tmp_path_factory.mktemp("indexed") / "store"
+    with sutra_storage.GraphStore(path, vector_dimension=DIMENSION) as store:
+        store.put_concepts(
+            [f"c{at}" for at in range(COUNT)],
+            [f"number {at}" for at in range(COUNT)],
+            vectors(COUNT, seed=1),
+            categories=["third" if at % 3 == 0 else "other" for at in range(COUNT)],
+        )
+        store.flush()
+        store.index_vectors()
+        yield store
+
+
+def test_a_hybrid_search_goes_by_the_index_where_it_is_asked_to(
+    indexed: sutra_storage.GraphStore,
+) -> None:
+    for query in vectors(10, seed=5):
+        near = indexed.search_vector(query, 1000, recall=0.8)
+        ranks = {hit.id: (rank, hit.score) for rank, hit in enumerate(near, 1)}
+        for hit in indexed.search_hybrid("number 77", query, recall=0.8):
+            leg = hit.vector and (hit.vector.rank, hit.vector.score)
+            assert leg == ranks.get(hit.id)

@@ -39,8 +39,8 @@ pub use graph_index::LayeredGraph;
 pub use interrupt::interruptible;
 pub use options::{ConfigRequest, Durability, OpenOptions, Retention, StoreConfig, VectorStorage};
 pub use state::{
-    ConceptHit, Condition, Filter, FoundPath, FoundPaths, HybridHit, Leg, PathQuery, PathStep,
-    TextQuery, VectorQuery, WordOperator,
+    ConceptHit, Condition, Filter, FoundPath, FoundPaths, HybridHit, HybridQuery, Leg, PathQuery,
+    PathStep, TextQuery, VectorQuery, WordOperator,
 };
 pub use store::{
     AsOf, ExportReport, GraphStore, ImportReport, Loss, RepairReport, Snapshot, StoreStats, Tally,

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use storage_core::fs::{Fault, FaultKind, FileSystem, SimulatedFileSystem};
 use storage_core::{
-    Concept, ConceptHit, ConfigRequest, Error, Filter, GraphStore, Metric, OpenOptions, VectorQuery,
+    Concept, ConceptHit, ConfigRequest, Error, Filter, GraphStore, HybridQuery, Metric,
+    OpenOptions, TextQuery, VectorQuery,
 };
 
 const DIM: usize = 16;
@@ -123,6 +124,67 @@ fn an_index_finds_most_of_what_a_scan_does_through_changes_and_reopening() {
     assert_eq!(index_files(dir.path()), Vec::<PathBuf>::new());
     assert_eq!(store.index_vectors().unwrap(), 1);
     assert!(recall(&store, &third) > 0.93);
+}
+
+/// A store with an index, vectors that are not in it, and dead ones that are.
+fn changed(path: &Path) -> GraphStore {
+    let store = filled(path);
+    store.index_vectors().unwrap();
+    store.put_concepts((COUNT..COUNT + 300).map(concept).collect()).unwrap();
+    for at in (0..COUNT).step_by(5) {
+        store.delete_concept(&format!("c{at}")).unwrap();
+    }
+    store
+}
+
+#[test]
+fn a_hybrid_search_goes_by_the_index_where_it_is_asked_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = changed(dir.path());
+    let snapshot = store.snapshot().unwrap();
+    let text = TextQuery::new("number 77", 5);
+    let third = Filter { category: Some("third".to_owned()), ..Filter::default() };
+    let (mut found, mut wanted) = (0, 0);
+    for at in 0..20 {
+        let query = vector(COUNT * 2 + at);
+        for filter in [Filter::default(), third.clone()] {
+            let fused = |recall| {
+                let vector = Some(&query[..]);
+                let query = HybridQuery {
+                    recall,
+                    filter: filter.clone(),
+                    ..HybridQuery::new(Some(&text), vector, 10)
+                };
+                snapshot.search_fused(&query).unwrap()
+            };
+            let exact = fused(1.0);
+            let hybrid = snapshot.search_hybrid(Some(&text), Some(&query), 10, &filter).unwrap();
+            assert_eq!(exact, hybrid);
+            // Its leg is what a search by vector alone finds.
+            let near = VectorQuery {
+                recall: 0.8,
+                filter: filter.clone(),
+                ..VectorQuery::new(&query, 1000)
+            };
+            let near = snapshot.search_near(&near).unwrap().pop().unwrap();
+            for hit in fused(0.8) {
+                let at = near.iter().position(|near| near.id == hit.id);
+                let leg = hit.vector.map(|leg| (leg.rank as usize - 1, leg.score));
+                assert_eq!(leg, at.map(|at| (at, near[at].score)), "{}", hit.id);
+            }
+            let hits = fused(0.95);
+            found += hits.iter().filter(|hit| exact.iter().any(|best| best.id == hit.id)).count();
+            wanted += exact.len();
+        }
+    }
+    assert!(found as f64 > 0.9 * wanted as f64, "{found} of {wanted}");
+    for (text, vector) in [(Some(&text), None), (None, Some(&[1.0; DIM][..]))] {
+        for recall in [0.0, -1.0, f32::NAN] {
+            let query = HybridQuery { recall, ..HybridQuery::new(text, vector, 3) };
+            let refused = snapshot.search_fused(&query);
+            assert!(matches!(refused, Err(Error::InvalidArgument { name: "recall", .. })));
+        }
+    }
 }
 
 #[test]

@@ -891,6 +891,7 @@ class Reader:
         k: int = 10,
         *,
         filter: _FilterLike | None = None,
+        recall: float = 1.0,
     ) -> list[HybridHit]:
         """Return the best concepts for words and a vector together, fused by reciprocal rank.
 
@@ -899,6 +900,7 @@ class Reader:
             vector: A vector of the store's dimension, or None; one of the two is needed.
             k: At most this many.
             filter: A `Filter`, or a dict of its arguments.
+            recall: As for `search_vector`, of what is nearest to the vector, 1,000 concepts or `k`.
         """
     def distance(self, a: str, b: str) -> float | None:
         """Return how far apart two concepts' vectors are; None when either has none.

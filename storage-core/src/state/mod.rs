@@ -26,7 +26,7 @@ pub use filter::Filter;
 pub use graph::{FoundPath, FoundPaths, PathQuery, PathStep};
 pub(crate) use lookup::Place;
 pub(crate) use part::{Ending, Part};
-pub use search::{ConceptHit, HybridHit, Leg, TextQuery, VectorQuery, WordOperator};
+pub use search::{ConceptHit, HybridHit, HybridQuery, Leg, TextQuery, VectorQuery, WordOperator};
 pub(crate) use types::{MAX_TYPES, TypeTable};
 use view::Views;
 pub(crate) use view::{Seen, View};

@@ -80,6 +80,40 @@ impl<'a> VectorQuery<'a> {
     pub fn new(vectors: &'a [f32], k: usize) -> Self {
         Self { vectors, k, recall: 1.0, filter: Filter::default() }
     }
+
+    /// Refuses a recall or a filter that no search can have.
+    pub(super) fn check(&self) -> Result<()> {
+        self.filter.validate()?;
+        if self.recall.is_nan() || self.recall <= 0.0 {
+            let expected = "a share above 0, and 1 for an exact search".to_owned();
+            let found = self.recall.to_string();
+            return Err(Error::InvalidArgument { name: "recall", expected, found });
+        }
+        Ok(())
+    }
+}
+
+/// A search by words and by a vector, fused by reciprocal rank.
+#[derive(Debug, Clone)]
+pub struct HybridQuery<'a> {
+    /// The words, whose own limit and filter do not count; `None`: by the vector alone.
+    pub text: Option<&'a TextQuery<'a>>,
+    /// The vector; `None`: by words alone.
+    pub vector: Option<&'a [f32]>,
+    /// At most this many hits.
+    pub k: usize,
+    /// How much of what is nearest to the vector is to be found, as in [`VectorQuery`].
+    pub recall: f32,
+    /// Which concepts are searched.
+    pub filter: Filter,
+}
+
+impl<'a> HybridQuery<'a> {
+    /// The `k` best concepts, with an exact search by vector.
+    #[must_use]
+    pub fn new(text: Option<&'a TextQuery<'a>>, vector: Option<&'a [f32]>, k: usize) -> Self {
+        Self { text, vector, k, recall: 1.0, filter: Filter::default() }
+    }
 }
 
 /// A concept that a search found.
@@ -213,13 +247,8 @@ impl State {
 
     /// One list of hits for each of the queries.
     pub(crate) fn search_vectors(&self, query: &VectorQuery<'_>) -> Result<Vec<Vec<NumberHit>>> {
+        query.check()?;
         let VectorQuery { vectors: queries, k, recall, ref filter } = *query;
-        filter.validate()?;
-        if recall.is_nan() || recall <= 0.0 {
-            let expected = "a share above 0, and 1 for an exact search".to_owned();
-            let found = recall.to_string();
-            return Err(Error::InvalidArgument { name: "recall", expected, found });
-        }
         let dim = self.config.vector_dimension;
         if !queries.len().is_multiple_of(dim) || queries.is_empty() {
             validate_vector("", queries, dim)?;
@@ -279,13 +308,9 @@ impl State {
     }
 
     /// Words and vectors fused by reciprocal rank; either may be left out.
-    pub(crate) fn search_hybrid(
-        &self,
-        text: Option<&TextQuery<'_>>,
-        vector: Option<&[f32]>,
-        k: usize,
-        filter: &Filter,
-    ) -> Result<Vec<HybridHit>> {
+    pub(crate) fn search_hybrid(&self, query: &HybridQuery<'_>) -> Result<Vec<HybridHit>> {
+        let HybridQuery { text, vector, k, recall, ref filter } = *query;
+        VectorQuery { vectors: &[], k, recall, filter: filter.clone() }.check()?;
         let depth = k.max(FUSED);
         let mut fused: HashMap<u32, (Option<Leg>, Option<Leg>)> = HashMap::new();
         if let Some(query) = text {
@@ -295,7 +320,7 @@ impl State {
             }
         }
         if let Some(vector) = vector {
-            let query = VectorQuery { filter: filter.clone(), ..VectorQuery::new(vector, depth) };
+            let query = VectorQuery { vectors: vector, k: depth, recall, filter: filter.clone() };
             let hits = self.search_vectors(&query)?.pop().unwrap_or_default();
             for (rank, hit) in (1..).zip(hits) {
                 fused.entry(hit.number).or_default().1 = Some(Leg { rank, score: hit.score });

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::concept::{check_time, validate_id};
 use crate::operation::EdgeKey;
 use crate::state::{
-    ConceptHit, Filter, FoundPaths, HybridHit, PathQuery, State, TextQuery, VectorQuery,
+    ConceptHit, Filter, FoundPaths, HybridHit, HybridQuery, PathQuery, State, TextQuery,
+    VectorQuery,
 };
 use crate::{Association, Concept, Direction, Error, Result};
 
@@ -341,7 +342,16 @@ impl Snapshot {
         k: usize,
         filter: &Filter,
     ) -> Result<Vec<HybridHit>> {
-        self.state.search_hybrid(text, vector, k, filter)
+        let query = HybridQuery { filter: filter.clone(), ..HybridQuery::new(text, vector, k) };
+        self.search_fused(&query)
+    }
+
+    /// As [`Snapshot::search_hybrid`], the vector's part exactly or with a recall that is aimed for.
+    ///
+    /// # Errors
+    /// As there; [`Error::InvalidArgument`] for a recall that is not above 0.
+    pub fn search_fused(&self, query: &HybridQuery<'_>) -> Result<Vec<HybridHit>> {
+        self.state.search_hybrid(query)
     }
 
     /// How alike two concepts' vectors are, by the store's metric: larger is nearer; `None` when

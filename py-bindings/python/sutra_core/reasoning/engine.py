@@ -1,6 +1,7 @@
 """The engine: learns from plain text, answers from what it learned, says how it knows.
 
-Invariant: all it knows is in the store, so two engines over one store give the same answers.
+Invariant: all it knows is in the store, so two engines over one store give the same answers, unless
+they are asked to search by indexes that may be built or not.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sutra_core.reasoning.result import ConsensusResult, SearchHit
+    from sutra_core.storage.reader import KnowledgeReader
     from sutra_core.storage.rust_adapter import Durability
 
     Item = str | tuple[str, str | None] | tuple[str, str | None, str | None] | Lesson
@@ -57,6 +59,7 @@ class ReasoningEngine:
         *,
         embedder: Embedder | Literal["none"] | None = None,
         durability: Durability = "interval",
+        recall: float = 1.0,
         **options: Any,
     ) -> None:
         """Open the knowledge in a directory, or begin it.
@@ -68,13 +71,20 @@ class ReasoningEngine:
             durability: What `learn` and `add_association` promise when they return: "sync" survives
                 power loss, "interval" the death of the process (and power loss a moment later),
                 "buffered" that too (and power loss after `save`). Batches are "sync".
+            recall: How many of the vectors nearest to a query searches are to find, as a share, on
+                average. At 1.0 each answer follows from what is known. Less is faster where much
+                is known, but answers that come from a search may then depend on whether the
+                background has built the store's indexes yet.
             **options: Further options of `sutra_storage.GraphStore`.
 
         Raises:
+            ValueError: If `recall` is not above 0.
             ModelNotFoundError: If the package's own embedder has no model file.
             EmbedderMismatchError: If the store holds another embedder's vectors.
             SutraError: If the store can't be opened.
         """
+        if not recall > 0.0:
+            raise ValueError(f"recall must be a share above 0, and 1 for all, not {recall}")
         chosen = choose_embedder(embedder)
         if chosen is not None:
             options.setdefault("vector_dimension", chosen.dim)
@@ -87,6 +97,7 @@ class ReasoningEngine:
             raise
         self._queries = QueryProcessor()
         self._embedder = chosen
+        self._recall = recall
 
     @property
     def storage(self) -> RustStorageAdapter:
@@ -256,7 +267,7 @@ class ReasoningEngine:
         question = self._queries.analyze(query)
         # One state from the first look-up to the proof, whatever is learned meanwhile.
         with self._storage.snapshot() as view:
-            answerer = Answerer(view, HybridSearch(view, self._embedder), MultiPathAggregator())
+            answerer = Answerer(view, self._search(view), MultiPathAggregator())
             return answerer.answer(question, max_hops=max_hops, max_paths=max_paths)
 
     def explain(self, question: str) -> str:
@@ -271,7 +282,10 @@ class ReasoningEngine:
         """
         check_text(query)
         with self._storage.snapshot() as view:
-            return HybridSearch(view, self._embedder).search(query, limit)
+            return self._search(view).search(query, limit)
+
+    def _search(self, view: KnowledgeReader) -> HybridSearch:
+        return HybridSearch(view, self._embedder, recall=self._recall)
 
     # --- The store -------------------------------------------------------------------------------
 

@@ -14,16 +14,26 @@ if TYPE_CHECKING:
 class HybridSearch:
     """Searches the texts of a store."""
 
-    def __init__(self, storage: KnowledgeReader, embedder: Embedder | None) -> None:
-        """Search `storage`; without an embedder by words only."""
+    def __init__(
+        self, storage: KnowledgeReader, embedder: Embedder | None, *, recall: float = 1.0
+    ) -> None:
+        """Search `storage`; without an embedder by words only.
+
+        Args:
+            storage: What is searched.
+            embedder: What turns queries into vectors, or None.
+            recall: How many of the nearest vectors are to be found, as a share, on average: 1.0
+                for all of them; less, to search by the store's indexes.
+        """
         self._storage = storage
         self._embedder = embedder
+        self._recall = recall
 
     def search(self, query: str, limit: int = 10) -> list[SearchHit]:
         """Return at most `limit` concepts, best first."""
         vector = None if self._embedder is None else self._embedder.embed_query(query)
         hits = []
-        for hit in self._storage.search_hybrid(query, vector, limit):
+        for hit in self._storage.search_hybrid(query, vector, limit, recall=self._recall):
             concept = self._storage.get_concept(hit.id)
             legs = {
                 name: Leg(leg.rank, leg.score)

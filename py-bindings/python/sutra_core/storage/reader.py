@@ -176,28 +176,38 @@ class KnowledgeReader:
         return bool(self._reader.search_text(word, limit=1, filter={"ids": [concept_id]}))
 
     def search_by_embedding(
-        self, query_vector: ArrayLike, top_k: int = 10
+        self, query_vector: ArrayLike, top_k: int = 10, *, recall: float = 1.0
     ) -> list[tuple[str, float]]:
         """Return the nearest concepts with their similarities, best first.
 
         Args:
             query_vector: ``(vector_dimension,)``, finite.
             top_k: At most this many.
+            recall: How many of the nearest are to be found, as a share, on average; below 1.0 the
+                store's indexes for approximate search are used, as far as they are built.
 
         Returns:
             Ids and cosines in [-1, 1], for the default metric.
 
         Raises:
-            SutraError: If the vector has another dimension, or a component that is not finite.
+            SutraError: If the vector has another dimension, or a component that is not finite; if
+                `recall` is not above 0.
         """
-        hits = self._reader.search_vector(as_vector(query_vector), top_k)
+        hits = self._reader.search_vector(as_vector(query_vector), top_k, recall=recall)
         return [(hit.id, hit.score) for hit in hits]
 
     def search_hybrid(
-        self, text: str, vector: NDArray[np.float32] | None, limit: int
+        self, text: str, vector: NDArray[np.float32] | None, limit: int, *, recall: float = 1.0
     ) -> list[sutra_storage.HybridHit]:
-        """Return the concepts that words and vector find together, best first."""
-        return self._reader.search_hybrid(text, vector, limit)
+        """Return the concepts that words and vector find together, best first.
+
+        Args:
+            text: Free text.
+            vector: ``(vector_dimension,)``, finite; None: by words alone.
+            limit: At most this many.
+            recall: As for `search_by_embedding`, of what is nearest to the vector.
+        """
+        return self._reader.search_hybrid(text, vector, limit, recall=recall)
 
 
 def as_vector(values: ArrayLike) -> NDArray[np.float32]:
