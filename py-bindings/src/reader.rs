@@ -9,8 +9,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use storage_core::{
-    GraphStore, HybridQuery, Metric, PathQuery, Snapshot, TextQuery, VectorQuery, WordOperator,
+    AuditQuery, DEFAULT_RECALL, GraphStore, HybridQuery, Metric, PathQuery, Snapshot, TextQuery,
+    VectorQuery, WordOperator,
 };
 
 use crate::arguments::{
@@ -24,6 +26,7 @@ use crate::filter::FilterArgument;
 use crate::hits::{Hit, HybridHit};
 use crate::interrupt::detached;
 use crate::path::Path;
+use crate::report::audit_dict;
 use crate::vectors::{Owner, matrix, to_array, vector, zeros};
 
 /// The reading half of a store.
@@ -563,6 +566,56 @@ impl Reader {
         };
         let found = self.read(py, |snapshot| snapshot.search_fused(&query))?;
         Ok(found.into_iter().map(HybridHit::from).collect())
+    }
+
+    /// Measure what share of the nearest `search_vector` finds, on queries answered exactly too.
+    ///
+    /// It tells of the indexes of now, and of the vectors that have none yet, which are scanned. A
+    /// hit counts where its score is no less than that of the last of the `k` nearest.
+    ///
+    /// Args:
+    ///     queries: A vector of the store's dimension a row; None for some of the stored vectors,
+    ///         none of which finds itself. Real queries most often find somewhat less than these.
+    ///     sample: How many of the stored vectors, at most.
+    ///     k: As for `search_vector`.
+    ///     recall: As for `search_vector`: what the searches aim for.
+    ///     filter: As for `search_vector`; stored vectors are sampled whether it holds or not.
+    ///     seed: Of the choice of vectors.
+    ///
+    /// Returns:
+    ///     "queries" that there was something to find for, "recall", the mean of the shares found,
+    ///     1 where there are none, its standard "error", and "worst", the least of the shares.
+    #[pyo3(signature = (queries=None, *, sample=Count::of(256), k=Count::of(10),
+        recall=Arg::of(Number(DEFAULT_RECALL)), filter=None, seed=Count::of(0)))]
+    #[pyo3(
+        text_signature = "($self, queries=None, *, sample=256, k=10, recall=0.98, filter=None, \
+                             seed=0)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "each is one of Python's, most by keyword")]
+    fn audit_vectors<'py>(
+        &self,
+        py: Python<'py>,
+        queries: Option<&Bound<'py, PyAny>>,
+        sample: Count<'_, '_>,
+        k: Count<'_, '_>,
+        recall: Arg<Number, name::recall>,
+        filter: Option<FilterArgument>,
+        seed: Count<'_, '_>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let queries = queries.map(|queries| matrix(queries, self.dim, "queries")).transpose()?;
+        let vectors = queries.as_ref().map(|(queries, _)| &queries[..]);
+        let query = AuditQuery {
+            vectors,
+            sample: sample.get(py, "sample")?,
+            seed: seed.get_u64(py, "seed")?,
+            k: k.get(py, "k")?,
+            recall: recall.0,
+            filter: filter.map(|filter| filter.0).unwrap_or_default(),
+        };
+        let audit = self.read(py, |snapshot| snapshot.audit_vectors(&query));
+        let audit =
+            audit.map_err(|error| self.name_query(py, error, vectors.unwrap_or_default()))?;
+        audit_dict(py, audit)
     }
 
     /// Return how far apart two concepts' vectors are; None when either has none.

@@ -1,10 +1,10 @@
-//! What a store tells of itself: the dict of `stats()`, and `VerifyReport`.
+//! What a store tells of itself: the dicts of `stats()` and of audits, and `VerifyReport`.
 //!
 //! Invariant: each figure has the name that it has in `storage_core`.
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use storage_core::StoreStats;
+use storage_core::{Audit, StoreStats};
 
 use crate::errors::{Moment, to_python};
 
@@ -36,8 +36,29 @@ pub(crate) fn stats_dict<'py>(py: Python<'py>, stats: &StoreStats) -> PyResult<B
         dict.set_item(name, value)?;
     }
     dict.set_item("last_commit", stats.last_commit)?;
+    let audits = stats.index_audits.iter().map(|index| {
+        let dict = PyDict::new(py);
+        dict.set_item("segment", &index.segment)?;
+        dict.set_item("time", index.time)?;
+        dict.set_item("k", index.k)?;
+        dict.set_item("target", index.target)?;
+        dict.set_item("all", audit_dict(py, index.all)?)?;
+        dict.set_item("filtered", audit_dict(py, index.filtered)?)?;
+        Ok(dict)
+    });
+    dict.set_item("index_audits", audits.collect::<PyResult<Vec<_>>>()?)?;
     dict.set_item("set_aside", &stats.set_aside)?;
     dict.set_item("maintenance_error", &stats.maintenance_error)?;
+    Ok(dict)
+}
+
+/// What an audit of searches found, by name.
+pub(crate) fn audit_dict(py: Python<'_>, audit: Audit) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("queries", audit.queries)?;
+    dict.set_item("recall", audit.recall)?;
+    dict.set_item("error", audit.error)?;
+    dict.set_item("worst", audit.worst)?;
     Ok(dict)
 }
 

@@ -16,6 +16,7 @@ use vector_kernel::{FlatIndex, Hit, Metric, QueryError, Rows, Selection, inverse
 use crate::aligned::Aligned;
 use crate::arguments::{Arg, Count, Number, Text, name, one_of};
 use crate::errors::{Kind, invalid, invalid_vector, raise, raise_version};
+use crate::report::audit_dict;
 use crate::selection::Selected;
 use crate::vectors::{IndexRows, Owner, filled, index_rows, matrix, vector};
 
@@ -422,13 +423,7 @@ impl VectorIndex {
             Some((queries, _)) => view.audit(queries, k, recall, selected.get()),
             None => view.audit_sample(sample, seed, k, recall, selected.get()),
         });
-        let audit = audit.map_err(|error| refuse_query(py, &error))?;
-        let found = PyDict::new(py);
-        found.set_item("queries", audit.queries)?;
-        found.set_item("recall", audit.recall)?;
-        found.set_item("error", audit.error)?;
-        found.set_item("worst", audit.worst)?;
-        Ok(found)
+        audit_dict(py, audit.map_err(|error| refuse_query(py, &error))?)
     }
 
     fn __len__(&self) -> usize {

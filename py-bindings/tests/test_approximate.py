@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,8 @@ def test_a_recall_of_nothing_is_refused(recall: float) -> None:
         store.search_vector([1.0, 0.0], recall=recall)
     with pytest.raises(sutra_storage.InvalidArgumentError, match="recall"):
         store.search_hybrid("a word", recall=recall)
+    with pytest.raises(sutra_storage.InvalidArgumentError, match="recall"):
+        store.audit_vectors(recall=recall)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,55 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sutra_storage.
         store.flush()
         store.index_vectors()
         yield store
+
+
+@pytest.mark.parametrize("only", [None, {"category": "third"}])
+@pytest.mark.parametrize("k", [1, 10])
+def test_an_audit_counts_what_searches_find(
+    indexed: sutra_storage.GraphStore, only: dict[str, str] | None, k: int
+) -> None:
+    queries = vectors(50, seed=3)
+    shares = []
+    for query in queries:
+        exact = {hit.id for hit in indexed.search_vector(query, k, filter=only)}
+        hits = {hit.id for hit in indexed.search_vector(query, k, filter=only, recall=0.8)}
+        shares.append(len(exact & hits) / k)
+    audit = indexed.audit_vectors(queries, k=k, recall=0.8, filter=only)
+    assert audit["queries"] == len(queries)
+    assert audit["recall"] == pytest.approx(np.mean(shares), abs=1e-6)
+    assert audit["error"] == pytest.approx(np.std(shares, ddof=1) / len(shares) ** 0.5, abs=1e-6)
+    assert audit["worst"] == pytest.approx(min(shares))
+
+    own = indexed.audit_vectors(sample=80, k=k, recall=0.8, filter=only, seed=4)
+    assert own["queries"] == 80
+    assert own == indexed.audit_vectors(sample=80, k=k, recall=0.8, filter=only, seed=4)
+    assert own["recall"] > 0.7
+    assert indexed.audit_vectors(recall=1.0, sample=20)["worst"] == 1.0
+
+
+def test_an_audit_of_a_snapshot_or_a_namespace_is_of_what_it_holds(
+    indexed: sutra_storage.GraphStore,
+) -> None:
+    assert indexed.namespace("none").audit_vectors()["queries"] == 0
+    with indexed.snapshot() as snapshot:
+        assert snapshot.audit_vectors(seed=9) == indexed.audit_vectors(seed=9)
+    for queries in (np.ones((2, DIMENSION + 1)), np.full((1, DIMENSION), np.nan)):
+        with pytest.raises(sutra_storage.InvalidVectorError):
+            indexed.audit_vectors(queries)
+
+
+def test_stats_tell_what_an_audit_found_of_a_fresh_index(
+    indexed: sutra_storage.GraphStore,
+) -> None:
+    [audit] = indexed.stats()["index_audits"]
+    assert audit["segment"].endswith(".seg")
+    assert audit["time"] <= time.time()
+    assert audit["k"] == 10
+    assert audit["target"] == pytest.approx(0.98)
+    for found in (audit["all"], audit["filtered"]):
+        assert found["queries"] == 64
+        assert found["worst"] <= found["recall"] <= 1
+        assert found["recall"] > 0.9 - 3 * found["error"]
 
 
 def test_a_hybrid_search_goes_by_the_index_where_it_is_asked_to(

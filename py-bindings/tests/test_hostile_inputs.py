@@ -127,6 +127,9 @@ COUNTS: dict[str, Callable[[GraphStore, Any], object]] = {
     "search_text": lambda s, x: s.search_text("sound", x),
     "search_text_scored": lambda s, x: s.search_text_scored("sound", limit=x),
     "search_hybrid": lambda s, x: s.search_hybrid("sound", VECTOR, x),
+    "audit_vectors": lambda s, x: s.audit_vectors(k=x),
+    "sample": lambda s, x: s.audit_vectors(sample=x),
+    "seed": lambda s, x: s.audit_vectors(seed=x),
     "paths": lambda s, x: s.find_paths("safe", "safe", k=x),
     "max_depth": lambda s, x: s.find_paths("safe", "safe", max_depth=x),
     "max_visited": lambda s, x: s.find_paths("safe", "safe", max_visited=x),
@@ -134,7 +137,7 @@ COUNTS: dict[str, Callable[[GraphStore, Any], object]] = {
 }
 
 
-@pytest.mark.parametrize("call", [name for name in COUNTS if name != "access_count"])
+@pytest.mark.parametrize("call", sorted(COUNTS.keys() - {"access_count", "seed"}))
 @pytest.mark.parametrize(
     "count",
     [-1, -(10**40), 2**32, 10**30, 10**5000],

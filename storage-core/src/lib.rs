@@ -38,15 +38,17 @@ pub use error::{Error, Result};
 pub use graph_index::LayeredGraph;
 pub use interrupt::interruptible;
 pub use options::{ConfigRequest, Durability, OpenOptions, Retention, StoreConfig, VectorStorage};
+pub use segment::IndexAudit;
 pub use state::{
-    ConceptHit, Condition, Filter, FoundPath, FoundPaths, HybridHit, HybridQuery, Leg, PathQuery,
-    PathStep, TextQuery, VectorQuery, WordOperator,
+    AuditQuery, ConceptHit, Condition, Filter, FoundPath, FoundPaths, HybridHit, HybridQuery, Leg,
+    PathQuery, PathStep, TextQuery, VectorQuery, WordOperator,
 };
 pub use store::{
     AsOf, ExportReport, GraphStore, ImportReport, Loss, RepairReport, Snapshot, StoreStats, Tally,
     Ticket, Transaction, VerifyReport,
 };
 pub use vector_kernel::Metric;
+pub use vector_kernel::ann::{Audit, DEFAULT_RECALL};
 
 /// The longest concept id, and the longest association type, in bytes of UTF-8.
 pub const MAX_ID_BYTES: usize = 1024;

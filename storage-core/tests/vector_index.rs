@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use storage_core::fs::{Fault, FaultKind, FileSystem, SimulatedFileSystem};
 use storage_core::{
-    Concept, ConceptHit, ConfigRequest, Error, Filter, GraphStore, HybridQuery, Metric,
-    OpenOptions, TextQuery, VectorQuery,
+    AuditQuery, Concept, ConceptHit, ConfigRequest, DEFAULT_RECALL, Error, Filter, GraphStore,
+    HybridQuery, Metric, OpenOptions, TextQuery, VectorQuery,
 };
 
 const DIM: usize = 16;
@@ -135,6 +135,125 @@ fn changed(path: &Path) -> GraphStore {
         store.delete_concept(&format!("c{at}")).unwrap();
     }
     store
+}
+
+#[test]
+fn an_audit_counts_what_searches_find_of_the_nearest() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = changed(dir.path());
+    let queries: Vec<f32> = (0..60).flat_map(|at| vector(COUNT * 2 + at)).collect();
+    let third = Filter { category: Some("third".to_owned()), ..Filter::default() };
+    for filter in [Filter::default(), third] {
+        let given = AuditQuery {
+            vectors: Some(&queries),
+            recall: 0.95,
+            filter: filter.clone(),
+            ..AuditQuery::default()
+        };
+        let audit = store.audit_vectors(&given).unwrap();
+        assert!((f64::from(audit.recall) - recall(&store, &filter)).abs() < 1e-6, "{audit:?}");
+        assert!(audit.queries == 60 && audit.worst <= audit.recall && audit.error < 0.05);
+        let exact = store.audit_vectors(&AuditQuery { recall: 1.0, ..given }).unwrap();
+        assert_eq!((exact.recall, exact.error, exact.worst), (1.0, 0.0, 1.0));
+    }
+
+    // Of all vectors that are stored, none finds itself.
+    let audit = AuditQuery { sample: COUNT, recall: 0.8, ..AuditQuery::default() };
+    let snapshot = store.snapshot().unwrap();
+    let all = snapshot.audit_vectors(&audit).unwrap();
+    let alive = (0..COUNT + 300).filter(|at| *at >= COUNT || at % 5 != 0);
+    let (mut found, mut wanted) = (0, 0);
+    for at in alive.clone() {
+        let query = vector(at);
+        let nearest = |recall| {
+            let query = VectorQuery { recall, ..VectorQuery::new(&query, 11) };
+            let mut hits = snapshot.search_near(&query).unwrap().pop().unwrap();
+            hits.retain(|hit| hit.id != format!("c{at}"));
+            hits.truncate(10);
+            hits
+        };
+        let (best, hits) = (nearest(1.0), nearest(0.8));
+        found += hits.iter().filter(|hit| best.contains(hit)).count();
+        wanted += best.len();
+    }
+    assert_eq!(all.queries, alive.count());
+    assert!((f64::from(all.recall) - found as f64 / wanted as f64).abs() < 1e-6, "{all:?}");
+    assert!(all.recall < 1.0, "there is something to count: {all:?}");
+
+    let some = |seed| store.audit_vectors(&AuditQuery { sample: 50, seed, ..audit.clone() });
+    assert_eq!(some(1).unwrap(), some(1).unwrap());
+    assert_eq!(some(1).unwrap().queries, 50);
+}
+
+#[test]
+fn an_audit_is_of_what_its_handle_sees_and_refuses_what_a_search_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = changed(dir.path());
+    let own = store.namespace("own").unwrap();
+    let all = AuditQuery { sample: usize::MAX, ..AuditQuery::default() };
+    assert_eq!(own.audit_vectors(&all).unwrap().queries, 0, "nothing to sample");
+    own.put_concepts((0..30).map(concept).collect()).unwrap();
+    let audit = own.audit_vectors(&all).unwrap();
+    assert_eq!((audit.queries, audit.recall), (30, 1.0), "of the namespace's alone: {audit:?}");
+    let none = Filter { category: Some("no such".to_owned()), ..Filter::default() };
+    let audit = store.audit_vectors(&AuditQuery { filter: none, ..all.clone() }).unwrap();
+    assert_eq!((audit.queries, audit.recall), (0, 1.0), "nothing to find");
+
+    let memory = GraphStore::in_memory(options().config).unwrap();
+    for recall in [0.0, f32::NAN] {
+        for vectors in [None, Some(&[][..]), Some(&[1.0; DIM][..])] {
+            let query = AuditQuery { recall, vectors, ..AuditQuery::default() };
+            let refused = memory.audit_vectors(&query);
+            assert!(matches!(refused, Err(Error::InvalidArgument { name: "recall", .. })));
+        }
+    }
+    for vectors in [&[1.0; DIM + 1][..], &[f32::NAN; DIM]] {
+        let query = AuditQuery { vectors: Some(vectors), ..AuditQuery::default() };
+        assert!(matches!(memory.audit_vectors(&query), Err(Error::InvalidVector { .. })));
+    }
+    let nothing = AuditQuery { vectors: Some(&[]), ..AuditQuery::default() };
+    assert_eq!(memory.audit_vectors(&nothing).unwrap().queries, 0);
+}
+
+#[test]
+fn stats_tell_what_an_audit_found_of_an_index_when_it_was_fresh() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    assert_eq!(store.stats().unwrap().index_audits, []);
+    let audited = || {
+        store.index_vectors().unwrap();
+        let mut audits = store.stats().unwrap().index_audits;
+        assert_eq!(audits.len(), 1);
+        audits.pop().unwrap()
+    };
+    let first = audited();
+    let segment = index_files(dir.path())[0].with_extension("seg");
+    assert_eq!(Path::new(&first.segment), segment.file_name().unwrap());
+    assert_eq!(
+        (first.k, first.target, first.all.queries, first.filtered.queries),
+        (10, DEFAULT_RECALL, 64, 64)
+    );
+    for found in [first.all, first.filtered] {
+        assert!(found.recall > 0.9 && found.worst <= found.recall && found.error < 0.05);
+    }
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() - first.time;
+    assert!((0.0..600.0).contains(&since), "{since} s ago");
+    assert_eq!(audited(), first, "it is not made again");
+
+    let other = GraphStore::open(dir.path(), options()).unwrap();
+    assert_eq!(other.stats().unwrap().indexed_vectors, COUNT as u64);
+    assert_eq!(other.stats().unwrap().index_audits, [], "whoever built it knows");
+    // The same segment has the same index, of which the same is found.
+    std::fs::remove_file(&index_files(dir.path())[0]).unwrap();
+    let again = GraphStore::open(dir.path(), options()).unwrap();
+    again.index_vectors().unwrap();
+    let found = again.stats().unwrap().index_audits.pop().unwrap();
+    assert_eq!((found.all, found.filtered), (first.all, first.filtered));
+
+    store.compact().unwrap();
+    store.put_concept(concept(COUNT)).unwrap();
+    store.compact().unwrap();
+    assert_eq!(store.stats().unwrap().index_audits, [], "it goes with its segment");
 }
 
 #[test]
@@ -294,6 +413,11 @@ fn a_background_thread_builds_it_and_closing_waits_for_no_build() {
         }
     };
     wait_for_index();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(2);
+    while store.stats().unwrap().index_audits.is_empty() {
+        assert!(std::time::Instant::now() < deadline, "it is not audited");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     // Of a segment that a call made, too.
     store.delete_concept("c1").unwrap();
     store.compact().unwrap();

@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::cell::Cell;
+
 use common::Random;
 use half::f16;
 use roaring::RoaringBitmap;
@@ -273,6 +275,8 @@ fn an_audit_counts_what_is_found() {
             assert!(audit.queries == 100 && audit.worst <= audit.recall && audit.error < 0.05);
             let own = view.audit_sample(200, 1, 10, target, selection).unwrap();
             assert!(own.queries == 200 && own.recall > target - 0.03, "{own:?}");
+            let alone = view.audit_sample_while(200, 1, 10, target, selection, &|| true).unwrap();
+            assert_eq!(alone, Some(own), "in the same order, by one thread");
         }
     }
     let exact = view.audit(queries, 10, 1.0, Selection::All).unwrap();
@@ -280,6 +284,10 @@ fn an_audit_counts_what_is_found() {
     let none = RoaringBitmap::new();
     assert_eq!(view.audit(queries, 10, 0.9, Selection::Only(&none)).unwrap().queries, 0);
     assert!(view.audit(&queries[1..], 10, 0.9, Selection::All).is_err());
+    let asked = Cell::new(0);
+    let go_on = || asked.replace(asked.get() + 1) < 5;
+    let stopped = view.audit_sample_while(200, 1, 10, 0.9, Selection::All, &go_on);
+    assert_eq!((stopped.unwrap(), asked.get()), (None, 6), "asked before each query");
 }
 
 #[test]

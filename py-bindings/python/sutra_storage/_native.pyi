@@ -142,6 +142,7 @@ class _Stats(TypedDict):
     unindexed_vectors: int
     vector_index_bytes: int
     last_commit: float
+    index_audits: list[_IndexAudit]
     set_aside: list[str]
     maintenance_error: str | None
 
@@ -151,6 +152,15 @@ class _Audit(TypedDict):
     recall: float
     error: float
     worst: float
+
+@type_check_only
+class _IndexAudit(TypedDict):
+    segment: str
+    time: float
+    k: int
+    target: float
+    all: _Audit
+    filtered: _Audit
 
 @type_check_only
 class _Explained(TypedDict):
@@ -901,6 +911,34 @@ class Reader:
             k: At most this many.
             filter: A `Filter`, or a dict of its arguments.
             recall: As for `search_vector`, of what is nearest to the vector, 1,000 concepts or `k`.
+        """
+    def audit_vectors(
+        self,
+        queries: ArrayLike | None = None,
+        *,
+        sample: int = 256,
+        k: int = 10,
+        recall: float = 0.98,
+        filter: _FilterLike | None = None,
+        seed: int = 0,
+    ) -> _Audit:
+        """Measure what share of the nearest `search_vector` finds, on queries answered exactly too.
+
+        It tells of the indexes of now, and of the vectors that have none yet, which are scanned. A
+        hit counts where its score is no less than that of the last of the `k` nearest.
+
+        Args:
+            queries: A vector of the store's dimension a row; None for some of the stored vectors,
+                none of which finds itself. Real queries most often find somewhat less than these.
+            sample: How many of the stored vectors, at most.
+            k: As for `search_vector`.
+            recall: As for `search_vector`: what the searches aim for.
+            filter: As for `search_vector`; stored vectors are sampled whether it holds or not.
+            seed: Of the choice of vectors.
+
+        Returns:
+            "queries" that there was something to find for, "recall", the mean of the shares found,
+            1 where there are none, its standard "error", and "worst", the least of the shares.
         """
     def distance(self, a: str, b: str) -> float | None:
         """Return how far apart two concepts' vectors are; None when either has none.

@@ -19,8 +19,8 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use vector_kernel::ann::{AnnBuilder, AnnError, AnnOutline, AnnView, MAX_ANN_DIM};
 use vector_kernel::{FlatIndex, Metric, QueryError};
 
-use super::Segment;
 use super::format::{Kind, read_u32, read_u64};
+use super::{IndexAudit, Segment};
 use crate::fs::{ByteView, FileSystem};
 use crate::manifest::replace_leftover;
 use crate::{Error, Result};
@@ -41,6 +41,8 @@ pub(crate) struct AnnFile {
     segment: u64,
     /// `None` where it is damaged; known after the first use.
     outline: OnceLock<Option<AnnOutline>>,
+    /// What was found when it was fresh, by the handle that built it.
+    audit: OnceLock<IndexAudit>,
 }
 
 impl fmt::Debug for AnnFile {
@@ -67,7 +69,14 @@ impl AnnFile {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             view => view.map_err(|e| Error::io("open", &path, e))?,
         };
-        Ok(Some(Self { path, bytes, store, segment, outline: OnceLock::new() }))
+        Ok(Some(Self {
+            path,
+            bytes,
+            store,
+            segment,
+            outline: OnceLock::new(),
+            audit: OnceLock::new(),
+        }))
     }
 
     /// Writes an index under its name, durable but for the name.
@@ -97,6 +106,16 @@ impl AnnFile {
     /// Whether it was found to be damaged.
     pub(crate) fn is_broken(&self) -> bool {
         matches!(self.outline.get(), Some(None))
+    }
+
+    /// What an audit found, if this handle has made one.
+    pub(crate) fn audit(&self) -> Option<&IndexAudit> {
+        self.audit.get()
+    }
+
+    pub(super) fn keep_audit(&self, audit: IndexAudit) {
+        // What was found before is the same.
+        self.audit.set(audit).ok();
     }
 
     /// The index laid over the segment's vectors; `None` where it is damaged.

@@ -5,6 +5,7 @@
 //! a file is used before its checksum was compared.
 
 mod ann;
+mod audit;
 mod build;
 mod check;
 mod format;
@@ -29,6 +30,7 @@ use vector_kernel::{FlatIndex, Metric, QueryError, Rows};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 pub(crate) use ann::{AnnFile, path_of as ann_path_of};
+pub use audit::IndexAudit;
 pub(crate) use build::{NewEdge, NewPart, NewRow, build_on_heap};
 pub(crate) use check::Limits;
 pub(crate) use format::{Counts, Identity};

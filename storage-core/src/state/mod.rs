@@ -6,6 +6,7 @@
 
 mod apply;
 mod as_of;
+mod audit;
 mod condition;
 mod filter;
 mod graph;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use text_index::Analyzer;
 
 pub(crate) use apply::Frame;
+pub use audit::AuditQuery;
 pub use condition::Condition;
 pub use filter::Filter;
 pub use graph::{FoundPath, FoundPaths, PathQuery, PathStep};

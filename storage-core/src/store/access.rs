@@ -4,8 +4,8 @@ use super::history::Forget;
 use super::write::Write;
 use super::{GraphStore, StoreStats, VerifyReport};
 use crate::options::Durability;
-use crate::state::{ConceptHit, Filter, FoundPaths, HybridHit, PathQuery, TextQuery};
-use crate::{Association, Concept, ConceptPatch, Direction, Result};
+use crate::state::{AuditQuery, ConceptHit, Filter, FoundPaths, HybridHit, PathQuery, TextQuery};
+use crate::{Association, Audit, Concept, ConceptPatch, Direction, Result};
 
 impl GraphStore {
     fn single(&self, write: Write) -> Result<u64> {
@@ -248,6 +248,14 @@ impl GraphStore {
         filter: &Filter,
     ) -> Result<Vec<HybridHit>> {
         self.snapshot()?.search_hybrid(text, vector, k, filter)
+    }
+
+    /// As [`crate::Snapshot::audit_vectors`], of the newest state.
+    ///
+    /// # Errors
+    /// As there; as for [all calls](GraphStore#errors).
+    pub fn audit_vectors(&self, query: &AuditQuery<'_>) -> Result<Audit> {
+        self.snapshot()?.audit_vectors(query)
     }
 
     /// As [`crate::Snapshot::find_paths`], of the newest state.

@@ -31,7 +31,7 @@ impl Shared {
             if self.is_closed() {
                 break;
             }
-            let Some(_lock) = disk.try_build_lock()? else { return Ok(None) };
+            let Some(lock) = disk.try_build_lock()? else { return Ok(None) };
             // Another process may have built it since.
             disk.look_for_ann(&segment);
             if !segment.wants_ann() {
@@ -44,6 +44,8 @@ impl Shared {
             let Some(index) = self.build_index(&segment)? else { break };
             if self.publish_index(disk, &segment, &index)? {
                 built += 1;
+                drop(lock);
+                self.audit_index(&segment)?;
             }
         }
         Ok(Some(built))
@@ -93,6 +95,16 @@ impl Shared {
             return Err(Error::Interrupted);
         }
         Ok(index)
+    }
+
+    /// Audits an index that was just built: on this thread alone, without a lock or a state, until the store is closed.
+    fn audit_index(&self, segment: &Segment) -> Result<()> {
+        let metric = self.state.load().config.metric;
+        let go_on = || !self.is_closed() && !interrupt::is_wanted();
+        if !segment.audit_ann(metric, commit::now(), &go_on)? {
+            interrupt::check_now()?;
+        }
+        Ok(())
     }
 
     /// Puts an index beside its segment, unless that is gone; returns whether it did.

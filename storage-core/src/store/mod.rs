@@ -275,6 +275,7 @@ impl GraphStore {
     ///
     /// It happens by itself in the background. Segments of fewer than 4,096 vectors have none, nor do stores in memory
     /// or for the Euclidean metric: their vectors are scanned. What another process is building already is left to it.
+    /// Each that was built is audited at once, on one thread: [`crate::StoreStats::index_audits`].
     ///
     /// # Errors
     /// As for all [upkeep](GraphStore#errors).

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::concept::{check_time, validate_id};
 use crate::operation::EdgeKey;
 use crate::state::{
-    ConceptHit, Filter, FoundPaths, HybridHit, HybridQuery, PathQuery, State, TextQuery,
-    VectorQuery,
+    AuditQuery, ConceptHit, Filter, FoundPaths, HybridHit, HybridQuery, PathQuery, State,
+    TextQuery, VectorQuery,
 };
-use crate::{Association, Concept, Direction, Error, Result};
+use crate::{Association, Audit, Concept, Direction, Error, Result};
 
 /// One state of a store: it never changes, whatever is committed after it was taken.
 ///
@@ -354,6 +354,21 @@ impl Snapshot {
         self.state.search_hybrid(query)
     }
 
+    /// Measures what share of the nearest searches with a recall below 1 find: by the indexes of segments, and of what
+    /// has none, less what is deleted.
+    ///
+    /// Each query is answered exactly, too. A hit counts where its score is no less than that of the last of the best.
+    /// The same state, with the same indexes, gives the same figures.
+    ///
+    /// # Errors
+    /// As [`Snapshot::search_near`].
+    ///
+    /// # Complexity
+    /// An exact search for each query; a look at the number of each concept, to sample them.
+    pub fn audit_vectors(&self, query: &AuditQuery<'_>) -> Result<Audit> {
+        self.state.audit_vectors(query)
+    }
+
     /// How alike two concepts' vectors are, by the store's metric: larger is nearer; `None` when
     /// either has none.
     ///
@@ -373,5 +388,42 @@ impl Snapshot {
             .score(&a, ordinal)
             .map(Some)
             .map_err(|source| segment.vector_error(b, source))
+    }
+}
+
+#[cfg(all(test, not(modelled)))]
+mod tests {
+    use crate::{Concept, ConfigRequest, GraphStore, OpenOptions};
+
+    #[test]
+    fn a_seed_samples_the_same_vectors_however_they_are_cut_into_parts() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = ConfigRequest { vector_dimension: Some(1), ..ConfigRequest::default() };
+        let options = OpenOptions { config, background: false, ..OpenOptions::default() };
+        let store = GraphStore::open(dir.path(), options).expect("it opens");
+        let put = |ids: std::ops::Range<u32>| {
+            let concept =
+                |at| Concept::new(format!("c{at}"), "").with_vector(vec![1.0 + at as f32]);
+            store.put_concepts(ids.map(concept).collect()).expect("it is put");
+        };
+        for from in [0, 200, 400] {
+            put(from..from + 200);
+            store.flush().expect("it is flushed");
+        }
+        put(100..300);
+        store.put_concept(Concept::new("bare", "no vector")).expect("it is put");
+        store.delete_concept("c500").expect("it is deleted");
+        let sample = |count, seed| -> Vec<u32> {
+            let snapshot = store.snapshot().expect("it is open");
+            let sample = snapshot.state().sample_vectors(count, seed).expect("it is sound");
+            sample.into_iter().map(|(number, _)| number).collect()
+        };
+        let samples = [sample(50, 0), sample(50, 1), sample(1000, 0)];
+        assert_eq!(samples.each_ref().map(Vec::len), [50, 50, 599]);
+        assert_eq!(samples[0], samples[2][..50], "the least of all");
+        assert_ne!(samples[0], samples[1]);
+        assert!(sample(0, 0).is_empty());
+        store.compact().expect("it is compacted");
+        assert_eq!([sample(50, 0), sample(50, 1), sample(1000, 0)], samples);
     }
 }

@@ -3,6 +3,7 @@
 use super::commit::now;
 use super::{Shared, Snapshot};
 use crate::manifest::Manifest;
+use crate::segment::IndexAudit;
 use crate::tombstones::Tombstones;
 use crate::{Error, Result, interrupt};
 
@@ -51,6 +52,8 @@ pub struct StoreStats {
     pub unindexed_vectors: u64,
     /// Bytes of the indexes' files.
     pub vector_index_bytes: u64,
+    /// What audits found of these indexes when they were fresh, of those that this handle has built.
+    pub index_audits: Vec<IndexAudit>,
     /// Indexes whose bytes are damaged, as file and name: reads use what was made anew in memory, or scan, and the
     /// next compaction or build writes it.
     pub set_aside: Vec<String>,
@@ -139,6 +142,7 @@ impl Shared {
                 Some(ann) => {
                     stats.indexed_vectors += u64::from(part.segment.vectors());
                     stats.vector_index_bytes += ann.byte_len() as u64;
+                    stats.index_audits.extend(ann.audit().cloned());
                 }
                 None => stats.unindexed_vectors += u64::from(part.segment.vectors()),
             }

@@ -24,7 +24,16 @@ pub struct Audit {
 }
 
 impl Audit {
-    fn of(shares: &[f64]) -> Self {
+    /// The figures of the shares that were found of each query, from 0 to 1.
+    ///
+    /// ```
+    /// use vector_kernel::ann::Audit;
+    ///
+    /// let audit = Audit::of(&[1.0, 0.5]);
+    /// assert_eq!((audit.queries, audit.recall, audit.error, audit.worst), (2, 0.75, 0.25, 0.5));
+    /// ```
+    #[must_use]
+    pub fn of(shares: &[f64]) -> Self {
         let count = shares.len() as f64;
         let mean = shares.iter().sum::<f64>() / count;
         let squares: f64 = shares.iter().map(|share| (share - mean).powi(2)).sum();
@@ -64,7 +73,7 @@ impl AnnView<'_> {
         let queries: Vec<&[f32]> = queries.chunks_exact(dim).collect();
         let share = |query: &&[f32]| {
             let best = self.search(query, k, 1.0, selection)?;
-            Ok(share_of(&best, &self.search(query, k, recall, selection)?))
+            Ok(share_found(&best, &self.search(query, k, recall, selection)?))
         };
         audit_each(&queries, share)
     }
@@ -89,18 +98,55 @@ impl AnnView<'_> {
         selection: Selection<'_>,
     ) -> Result<Audit, QueryError> {
         let rows = Random(seed).sample(count, self.len());
-        let share = |row: &u32| {
-            let mut query = vec![0.0; self.rows.dim()];
-            self.rows.unit_row(*row, &mut query);
-            let others = |recall| {
-                let mut hits = self.search(&query, k.saturating_add(1), recall, selection)?;
-                hits.retain(|hit| hit.ordinal != *row);
-                hits.truncate(k);
-                Ok(hits)
-            };
-            Ok(share_of(&others(EXACT)?, &others(recall)?))
+        audit_each(&rows, |row| self.share_of_row(*row, k, recall, selection))
+    }
+
+    /// As [`AnnView::audit_sample`], on the calling thread alone, for as long as `go_on` says so, which is asked
+    /// before each query; `None` where it ended that.
+    ///
+    /// # Errors
+    ///
+    /// As [`AnnView::audit_sample`].
+    ///
+    /// # Complexity
+    ///
+    /// As [`AnnView::audit`].
+    pub fn audit_sample_while(
+        &self,
+        count: usize,
+        seed: u64,
+        k: usize,
+        recall: f32,
+        selection: Selection<'_>,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Audit>, QueryError> {
+        let mut shares = Vec::new();
+        for row in Random(seed).sample(count, self.len()) {
+            if !go_on() {
+                return Ok(None);
+            }
+            shares.extend(self.share_of_row(row, k, recall, selection)?);
+        }
+        Ok(Some(Audit::of(&shares)))
+    }
+
+    /// The share that a search for what is nearest to a row finds, the row itself apart.
+    fn share_of_row(
+        &self,
+        row: u32,
+        k: usize,
+        recall: f32,
+        selection: Selection<'_>,
+    ) -> Result<Option<f64>, QueryError> {
+        let mut query = vec![0.0; self.rows.dim()];
+        self.rows.unit_row(row, &mut query);
+        let others = |recall| {
+            let mut hits = self.search(&query, k.saturating_add(1), recall, selection)?;
+            hits.retain(|hit| hit.ordinal != row);
+            hits.truncate(k);
+            Ok(hits)
         };
-        audit_each(&rows, share)
+        Ok(share_found(&others(EXACT)?, &others(recall)?))
     }
 }
 
@@ -117,9 +163,21 @@ fn audit_each<Q: Sync>(
     Ok(Audit::of(&shares?.into_iter().flatten().collect::<Vec<f64>>()))
 }
 
-/// The share of the best that is among the hits; `None` where there is nothing to find.
-fn share_of(best: &[Hit], hits: &[Hit]) -> Option<f64> {
+/// The share of the best hits that is among those found, both best first; `None` where there is nothing to find.
+///
+/// A hit counts where its score is no less than that of the last of the best.
+///
+/// ```
+/// use vector_kernel::Hit;
+/// use vector_kernel::ann::share_found;
+///
+/// let [a, b, c] = [(0, 0.9), (1, 0.5), (2, 0.4)].map(|(ordinal, score)| Hit { ordinal, score });
+/// assert_eq!(share_found(&[a, b], &[a, c]), Some(0.5));
+/// assert_eq!(share_found(&[], &[]), None);
+/// ```
+#[must_use]
+pub fn share_found(best: &[Hit], found: &[Hit]) -> Option<f64> {
     let last = best.last()?.score;
-    let found = hits.iter().filter(|hit| hit.score >= last).count();
-    Some(found.min(best.len()) as f64 / best.len() as f64)
+    let count = found.iter().filter(|hit| hit.score >= last).count();
+    Some(count.min(best.len()) as f64 / best.len() as f64)
 }

@@ -58,7 +58,7 @@ mod scan;
 mod search;
 mod view;
 
-pub use audit::Audit;
+pub use audit::{Audit, share_found};
 pub use build::AnnBuilder;
 pub use view::{AnnOutline, AnnView, Work};
 
