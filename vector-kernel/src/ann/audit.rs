@@ -72,7 +72,7 @@ impl AnnView<'_> {
         check_finite(Query::F32(queries))?;
         let queries: Vec<&[f32]> = queries.chunks_exact(dim).collect();
         let share = |query: &&[f32]| {
-            let best = self.search(query, k, 1.0, selection)?;
+            let best = self.search(query, k, EXACT, selection)?;
             Ok(share_found(&best, &self.search(query, k, recall, selection)?))
         };
         audit_each(&queries, share)
