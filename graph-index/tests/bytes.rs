@@ -36,11 +36,12 @@ fn walk_all(bytes: &[u8]) -> Option<bool> {
         assert!(view.in_edges(node).count() <= edge_count as usize);
         for edge in view.out_edges(node).chain(view.in_edges(node)).take(20) {
             assert!(edge.id < edge_count);
-            let _ = view.find(edge.source, edge.target, edge.type_id);
+            let found = view.find(edge.source, edge.target, edge.type_id);
+            assert!(found.is_none_or(|id| id < edge_count));
         }
     }
     for id in (0..edge_count.min(50)).chain([edge_count, u32::MAX]) {
-        let _ = view.edge(id);
+        assert!(view.edge(id).is_none_or(|edge| edge.id == id && id < edge_count));
     }
 
     let dead = RoaringBitmap::from([0, 3, 1_000_000]);
@@ -52,8 +53,11 @@ fn walk_all(bytes: &[u8]) -> Option<bool> {
     let mut overlay = Overlay::new(graph);
     for &node in numbers.iter().take(4) {
         let edge = Edge { source: node, target: 5, type_id: 0, weight: 0.0, confidence: 0.5 };
-        let _ = overlay.put_edge(edge);
-        let _ = overlay.remove_edge(5, node, 1);
+        assert_eq!(overlay.put_edge(edge).is_ok(), edge.validate().is_ok());
+        assert_eq!(overlay.find_edge(node, 5, 0).is_some(), edge.validate().is_ok(), "{node}");
+        let was_there = overlay.find_edge(5, node, 1).is_some();
+        assert_eq!(overlay.remove_edge(5, node, 1), was_there);
+        assert!(overlay.find_edge(5, node, 1).is_none());
     }
     walk_graph(&overlay, &numbers, 2 * edge_count as usize + 4);
     Some(sound)

@@ -91,16 +91,15 @@ impl SharedPage {
                 // SAFETY: bounds: `index` is below PAGE_WORDS, so the word lies within the first 64 of
                 // the map's PAGE_BYTES bytes, which are one allocation; the offset does not overflow.
                 let word = unsafe { base.add(index) };
+                // Its memory is backed: the file was PAGE_BYTES long when it was mapped, and the store never
+                // shortens it; its blocks were written, so a store into them asks for no space. (A foreign
+                // program that truncates it, or a file system that copies a block before it changes it and
+                // has no room, ends the process by a signal; no memory is misread.)
                 #[expect(unsafe_code, reason = "the page is memory that other processes write")]
                 // SAFETY: alignment: a map starts on a page, and `index` counts words of 8 bytes.
-                // Initialisation: a file's bytes always are, and any bits are a u64. Validity: the map
-                // is readable, writable, and lives as long as `self`, whose borrow the result keeps.
-                // Backing: the file was PAGE_BYTES long when it was mapped, and the store never
-                // shortens it; its blocks were written, so a store into them asks for no space (a
-                // foreign program that truncates it, or a file system that copies a block before it
-                // changes it and has no room, ends the process by a signal; no memory is misread).
-                // Aliasing: these 64 bytes are reached through atomics of this size alone, by all
-                // processes that map them; what they write through the file lies behind them.
+                // Initialisation: a file's bytes always are, and any bits are a u64. Validity: the map is
+                // readable, writable, backed, and lives as long as `self`, whose borrow the result keeps.
+                // Aliasing: these 64 bytes are reached by atomics of this size alone, in all processes.
                 unsafe {
                     AtomicU64::from_ptr(word)
                 }
