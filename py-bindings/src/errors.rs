@@ -68,7 +68,8 @@ const CLASSES: [Class; 24] = [
         attributes: &["path", "offset", "expected", "found"],
         ..class(
             "CorruptionError",
-            "Bytes of a store's file are not what was written; `path` and `offset` say where.",
+            "Bytes are not what was written: a store's file, an index or a model.\n\n\
+             `path` and `offset` say where in a file; they are None for bytes that were given.",
         )
     },
     Class {
@@ -119,7 +120,11 @@ const CLASSES: [Class; 24] = [
     },
     Class {
         attributes: &["path", "found"],
-        ..class("NotAStoreError", "The directory holds files, but no store.")
+        ..class(
+            "NotAStoreError",
+            "The directory holds files, but no store.\n\n`found` is one of them, or \"backup\" or \
+             \"repair\" for what one left there that was cut short.",
+        )
     },
     Class {
         attributes: &["path", "found", "supported", "feature"],
@@ -434,6 +439,9 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error, moment: Moment) -> PyErr 
         }
         Error::NotAStore { path, found } => {
             Raised::new(py, Kind::NotAStore, &message).path(path).with("found", found)
+        }
+        Error::Unfinished { path, maker } => {
+            Raised::new(py, Kind::NotAStore, &message).path(path).with("found", *maker)
         }
         Error::Locked { path, pid } => {
             let holder = if *pid == 0 { String::new() } else { format!(" by process {pid}") };

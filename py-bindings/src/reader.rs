@@ -119,7 +119,11 @@ impl Reader {
     /// handle exports all namespaces, a snapshot and a handle on a namespace what they see.
     ///
     /// Args:
-    ///     path: The file.
+    ///     path: The file, outside of any store's directory.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: The path is no file's, or leads into a store's directory, links
+    ///         followed.
     #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
     fn export_jsonl(&self, py: Python<'_>, path: PathBuf) -> PyResult<ExportReport> {
         let report = match &self.source {

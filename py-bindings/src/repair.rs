@@ -12,16 +12,20 @@ use crate::errors::{Moment, to_python};
 ///
 /// The damaged store is only read. Each concept, vector, association and transaction stands by itself: what
 /// is damaged is left out, what lies beside it is saved. Indexes are made anew, so damage in them loses
-/// nothing. The new store is durable on return. Close the damaged one everywhere first.
+/// nothing. The new store is durable on return. Close the damaged one everywhere first. What a repair left that
+/// was cut short does not open, and the next to the same target takes its place.
 ///
 /// Args:
 ///     damaged: The damaged store's directory.
-///     target: A new or empty directory.
+///     target: A new or empty directory, or what a repair left that was cut short.
 ///
 /// Raises:
 ///     StoreNotFoundError: Nothing of a store is there.
 ///     StoreLockedError: Another process writes to it.
-///     NotAStoreError: The target is not empty.
+///     NotAStoreError: The target has anything else in it, or another process repairs to it; or the
+///         damaged store is itself what a repair or a backup left that was cut short.
+///     FormatVersionError: Another version of the library wrote the damaged store.
+///     InvalidArgumentError: One path leads into the other, or the target into another store.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
 pub(crate) fn repair(py: Python<'_>, damaged: PathBuf, target: PathBuf) -> PyResult<RepairReport> {

@@ -737,10 +737,14 @@ impl GraphStore {
     /// compared with its checksums. One that was cut short is no store, and the next to the same
     /// path takes its place.
     ///
+    /// Args:
+    ///     path: A new or empty directory, or what a backup left that was cut short.
+    ///
     /// Raises:
     ///     CorruptionError: the store is damaged; there is no backup.
     ///     NotAStoreError: the directory has anything else in it, or a backup is being made there.
-    ///     InvalidArgumentError: the store is in memory; the path is empty or has a NUL.
+    ///     InvalidArgumentError: the store is in memory; the path is empty or has a NUL, or leads
+    ///         into this store's directory or another's, links followed.
     #[expect(clippy::needless_pass_by_value, reason = "an argument is made for the call")]
     fn backup(&self, py: Python<'_>, path: PathBuf) -> PyResult<u64> {
         self.run(py, |store| store.backup(&path))

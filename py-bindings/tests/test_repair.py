@@ -112,6 +112,34 @@ def test_what_can_not_be_repaired_is_refused(tmp_path: Path) -> None:
     assert not target.exists()
 
 
+def test_a_repair_takes_the_place_of_one_that_was_cut_short(tmp_path: Path) -> None:
+    """What it left does not open, says what to do, and is no store to repair."""
+    damaged, target = tmp_path / "damaged", tmp_path / "target"
+    _make(damaged)
+    sutra_storage.repair(damaged, target)
+    mark = target / "UNFINISHED"
+    mark.write_text("my own notes")
+    with pytest.raises(sutra_storage.NotAStoreError, match="no repair wrote"):
+        sutra_storage.repair(damaged, target)
+    # As a repair writes it, before anything else is there.
+    mark.write_text(
+        "A store is being made here. If no one does so any more, make it again: "
+        "that replaces this.\n"
+    )
+    advice = "make the repair to the same directory again, which takes its place"
+    for attempt in (
+        lambda: sutra_storage.GraphStore(target),
+        lambda: sutra_storage.repair(target, tmp_path / "another"),
+    ):
+        with pytest.raises(sutra_storage.NotAStoreError, match=advice) as caught:
+            attempt()
+        assert (caught.value.path, caught.value.found) == (str(target), "repair")
+    assert sutra_storage.repair(damaged, target).is_whole
+    assert not mark.exists()
+    with sutra_storage.GraphStore(target) as new:
+        assert len(new) == 4
+
+
 def test_a_store_from_elsewhere_is_read_and_never_written(tmp_path: Path) -> None:
     """It answers, refuses writes, and stays as it was opened."""
     path = tmp_path / "store"

@@ -568,6 +568,26 @@ def test_a_backup_is_a_store_of_its_own(tmp_path: Path) -> None:
         memory.backup(tmp_path / "another")
 
 
+def test_copies_into_a_stores_directory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "s", target_is_directory=True)
+    with sutra_storage.GraphStore(tmp_path / "s", 2) as store:
+        store.put_concept("a", "words")
+        monkeypatch.chdir(tmp_path / "s")
+        before = sorted(tmp_path.rglob("*"))
+        apart = "path must be apart from the directory of the store"
+        own, link = tmp_path / "s", tmp_path / "link"
+        for place in (own, own / "new", link / "new", Path("new")):
+            with pytest.raises(sutra_storage.InvalidArgumentError, match=apart):
+                store.backup(place)
+        for place in (own / "new.jsonl", link / "seg" / "new", Path("new")):
+            with pytest.raises(sutra_storage.InvalidArgumentError, match=apart):
+                store.export_jsonl(place)
+        assert sorted(tmp_path.rglob("*")) == before
+        store.backup("../beside")
+
+
 def test_a_search_for_paths_says_that_it_gave_up() -> None:
     with sutra_storage.GraphStore(":memory:", 2) as store:
         store.put_concepts(["a", "b", "c"])

@@ -23,8 +23,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///   that failed;
 /// - [`crate::GraphStore::set_retention`] flushes first, and an opening may have made or recovered the store before
 ///   it fails;
-/// - [`crate::GraphStore::backup`] and [`crate::GraphStore::repair`] leave a directory that does not open, if any;
-///   a later backup takes the place of a backup's.
+/// - [`crate::GraphStore::backup`] and [`crate::GraphStore::repair`] leave a directory that does not open, if any,
+///   of which the next to the same place takes the place.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -106,6 +106,18 @@ pub enum Error {
         path: PathBuf,
         /// One of the files in it, or what is missing.
         found: String,
+    },
+    /// The directory has what a backup or a repair left there that did not end, or what one is writing.
+    #[error(
+        "{path} holds a {maker} that has not ended; wait for it or, if it was cut short, make the {maker} to the same \
+         directory again, which takes its place, or remove the directory",
+        path = path.display()
+    )]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+        /// What it was that did not end: "backup", "repair".
+        maker: &'static str,
     },
     /// The store would be on a file system of a network, where the locks and the shared memory of several
     /// machines do not work together.

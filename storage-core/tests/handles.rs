@@ -360,7 +360,9 @@ fn a_lease_that_is_not_given_names_its_holder_and_not_the_last_writer() {
     store.put_concept(concept("b")).unwrap();
     // As if the child had forked meanwhile, and only its own child lived on.
     let _held = lock(dir.path(), "LEASE");
-    for refused in [store.flush(), store.compact(), store.backup(dir.path().join("b")).map(drop)] {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let backup = store.backup(elsewhere.path().join("b")).map(drop);
+    for refused in [store.flush(), store.compact(), backup] {
         assert!(
             matches!(refused, Err(Error::Locked { pid, .. }) if pid == holder),
             "{refused:?} names another than {holder}"

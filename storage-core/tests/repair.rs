@@ -754,3 +754,124 @@ fn a_repair_that_does_not_end_leaves_nothing_that_opens() {
     }
     panic!("repair never ended");
 }
+
+/// What is there before any operation of a repair is what a process leaves that is killed there.
+#[test]
+fn a_repair_takes_the_place_of_one_that_was_cut_short_at_any_operation() {
+    let (damaged, target) = (Path::new("store"), Path::new("new/repaired"));
+    let fs = SimulatedFileSystem::new();
+    let open = |fs: &SimulatedFileSystem, dir: &Path, create: bool| {
+        GraphStore::open_with(Arc::new(fs.clone()), dir, OpenOptions { create, ..options() })
+    };
+    let store = open(&fs, damaged, true).unwrap();
+    for id in ["a", "b", "c"] {
+        store.put_concept(Concept::new(id, "river")).unwrap();
+        store.flush().unwrap();
+        store.delete_concept("a").unwrap();
+    }
+    store.close().unwrap();
+    let repair = |fs: &SimulatedFileSystem| {
+        let shared: Arc<dyn FileSystem> = Arc::new(fs.clone());
+        GraphStore::repair_with(&shared, damaged, target)
+    };
+    fs.record(fs.operations(), usize::MAX);
+    assert!(repair(&fs).unwrap().is_whole());
+    let moments = fs.recorded();
+    assert!(moments.len() > 40, "{}", moments.len());
+    let (mut replaced, mut refused) = (0, 0);
+    for (at, moment) in moments.into_iter().enumerate() {
+        // Killed; or the power fails, and keeps what it likes of what was not synced.
+        for cut in [moment.fs.clone(), moment.fs.crash(at as u64)] {
+            let is_marked = cut.paths().iter().any(|path| path.ends_with("repaired/UNFINISHED"));
+            if is_marked {
+                let opened = open(&cut, target, false).map(drop);
+                assert!(matches!(opened, Err(Error::Unfinished { maker: "repair", .. })), "{at}");
+                let shared: Arc<dyn FileSystem> = Arc::new(cut.clone());
+                let of_it = GraphStore::repair_with(&shared, target, Path::new("other"));
+                assert!(matches!(of_it, Err(Error::Unfinished { .. })), "{at}: {of_it:?}");
+            }
+            // Of the damaged store the power may have taken a marker at the log's end.
+            let after = match repair(&cut) {
+                Ok(report) => {
+                    assert_eq!((report.saved.concepts, report.lost.concepts), (2, 0), "{at}");
+                    replaced += u64::from(is_marked);
+                    // It may fail once more.
+                    vec![cut.crash(at as u64), cut.clone()]
+                }
+                Err(Error::NotAStore { found, .. }) => {
+                    assert!(!is_marked && found == "a store", "{at}: {found}");
+                    refused += 1;
+                    vec![cut.clone()]
+                }
+                Err(error) => panic!("{at}: {error}"),
+            };
+            assert!(!cut.paths().iter().any(|path| path.ends_with("UNFINISHED")), "{at}");
+            for fs in after {
+                let repaired = open(&fs, target, false).unwrap();
+                assert!(repaired.verify().unwrap().is_sound(), "{at}");
+                let snapshot = repaired.snapshot().unwrap();
+                assert_eq!(snapshot.concept_ids(None, 9).unwrap(), ["b", "c"], "{at}");
+            }
+        }
+    }
+    assert!(replaced > 40 && refused > 0, "{replaced} replaced, {refused} whole");
+}
+
+#[test]
+fn a_repair_removes_nothing_that_another_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let (damaged, target) = (dir.path().join("store"), dir.path().join("repaired"));
+    for path in [&damaged, &target] {
+        let store = GraphStore::open(path, options()).unwrap();
+        store.put_concept(Concept::new("a", "river")).unwrap();
+        store.close().unwrap();
+    }
+    let files = |path: &Path| {
+        let mut names: Vec<_> =
+            std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    let refuses = |what: &str| {
+        let before = files(&target);
+        let error = GraphStore::repair(&damaged, &target).unwrap_err();
+        assert!(matches!(error, Error::NotAStore { .. }), "{what}: {error}");
+        assert_eq!(files(&target), before, "{what}");
+    };
+    refuses("a store");
+    let mark = target.join("UNFINISHED");
+    for words in ["", "my notes on what is unfinished"] {
+        std::fs::write(&mark, words).unwrap();
+        refuses("a store beside a file of the mark's name");
+    }
+    // As a repair left it.
+    std::fs::remove_dir_all(&target).unwrap();
+    let fs = Arc::new(common::deadly::Deadly::new(&target, || panic!("cut short")));
+    fs.arm("segment synced", common::deadly::Moment::After, 1);
+    let shared: Arc<dyn FileSystem> = Arc::<common::deadly::Deadly>::clone(&fs);
+    let cut = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        GraphStore::repair_with(&shared, &damaged, &target).map(drop)
+    }));
+    fs.disarm();
+    assert!(cut.is_err(), "{cut:?}");
+    assert!(mark.exists() && files(&target).len() > 5, "{:?}", files(&target));
+    for stranger in ["thesis.txt", "seg/notes", "wal/notes", "UNFINISHED-BACKUP"] {
+        std::fs::write(target.join(stranger), "years of work").unwrap();
+        refuses(stranger);
+        std::fs::remove_file(target.join(stranger)).unwrap();
+    }
+    let opened = GraphStore::open(&target, options()).unwrap_err();
+    let told = opened.to_string();
+    assert!(told.contains("make the repair to the same directory again"), "{told}");
+    let other = std::fs::File::options().write(true).open(&mark).unwrap();
+    other.lock().unwrap();
+    refuses("another that is under way");
+    drop(other);
+    assert!(GraphStore::repair(&damaged, &target).unwrap().is_whole());
+    assert!(!mark.exists());
+    assert!(GraphStore::open(&target, options()).unwrap().contains("a").unwrap());
+    // Beside another store's files there is no place for one.
+    let within = GraphStore::repair(&damaged, target.join("seg/new"));
+    assert!(matches!(within, Err(Error::InvalidArgument { name: "target", .. })), "{within:?}");
+    assert!(!target.join("seg/new").exists());
+}

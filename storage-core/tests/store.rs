@@ -711,17 +711,24 @@ fn a_backup_takes_the_place_of_one_that_was_cut_short_at_any_operation() {
             let is_whole = has("one/MANIFEST-");
             replaced += u64::from(has("one/UNFINISHED-BACKUP") && !is_whole);
             let store = open(&cut, root);
-            match store.backup(target) {
-                Ok(_) => assert!(!is_whole, "{at}"),
+            let after = match store.backup(target) {
+                Ok(_) => {
+                    assert!(!is_whole, "{at}");
+                    // The power may fail once more.
+                    vec![cut.crash(at as u64), cut.clone()]
+                }
                 Err(Error::NotAStore { found, .. }) => {
                     assert!(is_whole && found == "a store", "{at}: {found}");
+                    vec![cut.clone()]
                 }
                 Err(error) => panic!("{at}: {error}"),
+            };
+            for fs in after {
+                let backup = open(&fs, target);
+                assert!(backup.verify().unwrap().is_sound());
+                assert_eq!(backup.snapshot().unwrap().epoch(), epoch, "{at}");
+                assert_eq!(backup.snapshot().unwrap().concept_ids(None, 9).unwrap(), ["b", "c"]);
             }
-            let backup = open(&cut, target);
-            assert!(backup.verify().unwrap().is_sound());
-            assert_eq!(backup.snapshot().unwrap().epoch(), epoch);
-            assert_eq!(backup.snapshot().unwrap().concept_ids(None, 9).unwrap(), ["b", "c"]);
         }
     }
     assert!(replaced > 20, "{replaced}");
@@ -753,7 +760,7 @@ fn a_backup_removes_nothing_that_another_left() {
         std::fs::remove_file(target.join(stranger)).unwrap();
     }
     let opened = GraphStore::open(&target, options(4));
-    assert!(matches!(opened, Err(Error::NotAStore { .. })), "{opened:?}");
+    assert!(matches!(opened, Err(Error::Unfinished { maker: "backup", .. })), "{opened:?}");
     let other = std::fs::File::options().write(true).open(&mark).unwrap();
     other.lock().unwrap();
     refuses("another that is under way");
@@ -761,6 +768,75 @@ fn a_backup_removes_nothing_that_another_left() {
     store.backup(&target).unwrap();
     assert!(!mark.exists());
     assert!(GraphStore::open(&target, options(4)).unwrap().contains("a").unwrap());
+}
+
+/// A copy among the store's own files would be taken for some of them, or go with them.
+#[cfg(unix)]
+#[test]
+fn a_backup_or_an_export_into_a_store_is_refused_however_it_is_reached() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let open = |name: &str| {
+        let store = GraphStore::open(at(name), options(4)).unwrap();
+        store.put_concept(Concept::new("a", "river")).unwrap();
+        store.flush().unwrap();
+        store
+    };
+    let (store, other) = (open("outer/store"), open("other"));
+    let files = || {
+        let mut all = Vec::new();
+        for folder in
+            ["", "outer/store", "outer/store/seg", "outer/store/wal", "other", "other/seg"]
+        {
+            all.extend(std::fs::read_dir(at(folder)).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        all.sort();
+        all
+    };
+    let control = std::fs::read(at("outer/store/CONTROL")).unwrap();
+    std::os::unix::fs::symlink(at("outer/store"), at("link")).unwrap();
+    std::os::unix::fs::symlink(at("outer/store/seg"), at("folder")).unwrap();
+    std::os::unix::fs::symlink(at("outer/store/CONTROL"), at("file")).unwrap();
+    let before = files();
+    for place in [
+        "outer/store/new",
+        "outer/store/not/yet/new",
+        "outer/store/seg/new",
+        "outer/../outer/store/new",
+        "outer/new/../store/wal/../new",
+        "link/new",
+        "folder/new",
+        "folder/not/yet/new",
+        "other/new",
+        "other/seg/new",
+    ] {
+        let refused = [
+            store.backup(at(place)).map(drop),
+            store.export_jsonl(at(place)).map(drop),
+            store.snapshot().unwrap().export_jsonl(at(place)).map(drop),
+        ];
+        for outcome in refused {
+            let Err(error @ Error::InvalidArgument { name: "path", .. }) = outcome else {
+                panic!("{place}: {outcome:?}");
+            };
+            let told = error.to_string();
+            assert!(told.contains("path must be apart from the directory of the store"), "{told}");
+        }
+        assert_eq!(files(), before, "{place}");
+    }
+    for own in ["outer/store", "link", "outer/store/seg", "folder", "outer/store/../store"] {
+        let outcome = store.backup(at(own));
+        let is_refused = matches!(outcome, Err(Error::InvalidArgument { name: "path", .. }));
+        assert!(is_refused, "{own}: {outcome:?}");
+    }
+    let exported = store.export_jsonl(at("file"));
+    assert!(matches!(exported, Err(Error::InvalidArgument { name: "path", .. })), "{exported:?}");
+    assert_eq!(std::fs::read(at("outer/store/CONTROL")).unwrap(), control);
+    assert_eq!(files(), before);
+    assert!(store.verify().unwrap().is_sound() && other.verify().unwrap().is_sound());
+    // Beside it is as good a place as any.
+    store.backup(at("outer/new")).unwrap();
+    store.export_jsonl(at("outer/new.jsonl")).unwrap();
 }
 
 /// The files of a store that hold one of these byte strings.

@@ -181,7 +181,10 @@ class SutraError(Exception):
     retryable: ClassVar[bool]
 
 class CorruptionError(SutraError):
-    """Bytes of a store's file are not what was written; `path` and `offset` say where."""
+    """Bytes are not what was written: a store's file, an index or a model.
+
+    `path` and `offset` say where in a file; they are None for bytes that were given.
+    """
 
     path: str | None
     offset: int | None
@@ -221,7 +224,10 @@ class StoreNotFoundError(SutraError, FileNotFoundError):
     """There is no store at the path, and none was to be made."""
 
 class NotAStoreError(SutraError):
-    """The directory holds files, but no store."""
+    """The directory holds files, but no store.
+
+    `found` is one of them, or "backup" or "repair" for what one left there that was cut short.
+    """
 
     path: str | None
     found: str | None
@@ -719,7 +725,11 @@ class Reader:
         own handle exports all namespaces, a snapshot and a handle on a namespace what they see.
 
         Args:
-            path: The file.
+            path: The file, outside of any store's directory.
+
+        Raises:
+            InvalidArgumentError: The path is no file's, or leads into a store's directory, links
+                followed.
         """
     def get_vector(self, concept_id: str) -> NDArray[np.float32] | None:
         """Return a concept's vector, a new array of shape (dim,), float32; None if it has none."""
@@ -1492,10 +1502,14 @@ class GraphStore(Reader):
         compared with its checksums. One that was cut short is no store, and the next to the same
         path takes its place.
 
+        Args:
+            path: A new or empty directory, or what a backup left that was cut short.
+
         Raises:
             CorruptionError: the store is damaged; there is no backup.
             NotAStoreError: the directory has anything else in it, or a backup is being made there.
-            InvalidArgumentError: the store is in memory; the path is empty or has a NUL.
+            InvalidArgumentError: the store is in memory; the path is empty or has a NUL, or leads
+                into this store's directory or another's, links followed.
         """
     def import_jsonl(self, path: str | os.PathLike[str]) -> ImportReport:
         """Import the export in a file, as `export_jsonl` writes it.
@@ -1796,14 +1810,18 @@ def repair(damaged: str | os.PathLike[str], target: str | os.PathLike[str]) -> R
     The damaged store is only read. Each concept, vector, association and transaction stands by
     itself: what is damaged is left out, what lies beside it is saved. Indexes are made anew, so
     damage in them loses nothing. The new store is durable on return. Close the damaged one
-    everywhere first.
+    everywhere first. What a repair left that was cut short does not open, and the next to the same
+    target takes its place.
 
     Args:
         damaged: The damaged store's directory.
-        target: A new or empty directory.
+        target: A new or empty directory, or what a repair left that was cut short.
 
     Raises:
         StoreNotFoundError: Nothing of a store is there.
         StoreLockedError: Another process writes to it.
-        NotAStoreError: The target is not empty.
+        NotAStoreError: The target has anything else in it, or another process repairs to it; or the
+            damaged store is itself what a repair or a backup left that was cut short.
+        FormatVersionError: Another version of the library wrote the damaged store.
+        InvalidArgumentError: One path leads into the other, or the target into another store.
     """

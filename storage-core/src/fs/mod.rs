@@ -13,7 +13,7 @@ mod tolerant;
 
 use std::fmt::Debug;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use byte_view::ByteView;
 pub(crate) use heap::HeapFileSystem;
@@ -92,6 +92,12 @@ pub trait FileSystem: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] when the directory does not exist; any I/O error of the platform.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    /// The same place, whatever becomes of the process's current directory and of symbolic links: places are compared
+    /// by it. A file system that knows neither has nothing to do.
+    fn resolve(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
 
     /// The kind of network file system that a directory is on, if it is known to be on one.
     ///

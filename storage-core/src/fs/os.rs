@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::map::{FileMap, PAGE_BYTES, PAGE_WORDS, SharedPage};
@@ -19,6 +19,21 @@ pub struct OsFileSystem;
 impl FileSystem for OsFileSystem {
     fn network_kind(&self, path: &Path) -> io::Result<Option<&'static str>> {
         super::network::kind(path)
+    }
+
+    fn resolve(&self, path: &Path) -> PathBuf {
+        path.canonicalize().unwrap_or_else(|_| {
+            // It is not there yet: what is above it may be, and links among that. What is not will be made as
+            // it is written, so that ".." leads back out of it.
+            let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            whole.components().fold(PathBuf::new(), |mut place, component| {
+                match component {
+                    Component::ParentDir => drop(place.pop()),
+                    _ => place.push(component),
+                }
+                place.canonicalize().unwrap_or(place)
+            })
+        })
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {

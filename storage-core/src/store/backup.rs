@@ -4,22 +4,18 @@
 //! removed meanwhile. Invariant: the manifest is written last, so a backup that was cut short is no
 //! store, and opening it says so. Its directory bears a mark until then, and the next backup takes its place.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Shared;
-use super::cleaning::parse_segment_name;
-use super::disk::{Disk, create_directory, header, segment_path, sync_own_name};
-use crate::fs::{Access, File, FileSystem};
+use super::disk::{Disk, header, segment_path};
+use super::unfinished::{self, Maker};
+use crate::fs::FileSystem;
 use crate::manifest::Manifest;
 use crate::segment::{AnnFile, ann_path_of};
 use crate::state::Part;
 use crate::tombstones::Tombstones;
-use crate::wal::{Log, list_logs, log_dir, log_path};
+use crate::wal::{Log, log_dir};
 use crate::{Error, Result, history, interrupt, tombstones};
-
-/// A file in a backup's directory from before there is anything else in it until the manifest is there.
-/// Whoever makes the backup holds its lock.
-const MARK: &str = "UNFINISHED-BACKUP";
 
 /// Bytes that are copied by one write.
 const COPY_BYTES: usize = 1 << 20;
@@ -36,7 +32,10 @@ impl Shared {
             });
         };
         super::check_path(target)?;
-        leftovers(&*disk.fs, target)?;
+        // A link may lead into the store.
+        let target = &disk.fs.resolve(target);
+        super::check_apart(&*disk.fs, "path", target, &disk.fs.resolve(&disk.dir))?;
+        unfinished::check_target(&*disk.fs, target, Maker::Backup)?;
         let _lease = disk.lease()?;
         self.flush_leased(disk)?;
         let (manifest, base) = {
@@ -73,13 +72,7 @@ fn check_sound(disk: &Disk, manifest: &Manifest, base: &[Part]) -> Result<()> {
 
 fn copy_store(disk: &Disk, manifest: &Manifest, target: &Path) -> Result<()> {
     let fs = &*disk.fs;
-    create_directory(fs, target)?;
-    // Whoever made an empty one may not have seen to its name.
-    sync_own_name(fs, target)?;
-    let mark = claim(fs, target)?;
-    for path in leftovers(fs, target)? {
-        fs.remove(&path).map_err(|e| Error::io("remove", &path, e))?;
-    }
+    let mark = unfinished::claim(fs, target, Maker::Backup)?;
     for folder in [target.join("seg"), log_dir(target)] {
         fs.create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
     }
@@ -89,8 +82,8 @@ fn copy_store(disk: &Disk, manifest: &Manifest, target: &Path) -> Result<()> {
     for entry in &manifest.segments {
         let (from, to) = (segment_path(&disk.dir, entry.id), segment_path(target, entry.id));
         copy(fs, &from, &to)?;
-        // One that is damaged is made anew where it is wanted.
-        if AnnFile::open(fs, &from, store, entry.id)?.is_some_and(|ann| ann.verify().is_empty()) {
+        // One that is damaged, or of another version, is made anew where it is wanted.
+        if AnnFile::open(fs, &from, store, entry.id)?.is_some_and(|ann| ann.is_sound()) {
             copy(fs, &ann_path_of(&from), &ann_path_of(&to))?;
         }
         if let Some(lsn) = entry.tombstones {
@@ -107,75 +100,7 @@ fn copy_store(disk: &Disk, manifest: &Manifest, target: &Path) -> Result<()> {
     Log::create(fs, target, log)?;
     manifest.publish(fs, target)?;
     // Where power loss brings the mark back, the manifest beside it says that the backup is whole.
-    drop(mark);
-    let path = target.join(MARK);
-    fs.remove(&path).map_err(|e| Error::io("remove", &path, e))
-}
-
-/// Marks a directory as that of a backup which is being made; the mark's lock goes with the process.
-fn claim(fs: &dyn FileSystem, target: &Path) -> Result<Box<dyn File>> {
-    let path = target.join(MARK);
-    let file = match fs.create_new(&path) {
-        Ok(file) => {
-            // Before anything that would be unknown without it.
-            file.sync_data().map_err(|e| Error::io("sync", &path, e))?;
-            fs.sync_dir(target).map_err(|e| Error::io("sync", target, e))?;
-            file
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            fs.open(&path, Access::ReadWrite).map_err(|e| Error::io("open", &path, e))?
-        }
-        Err(error) => return Err(Error::io("create", &path, error)),
-    };
-    if file.try_lock().map_err(|e| Error::io("lock", &path, e))? {
-        return Ok(file);
-    }
-    let found = "a backup that is being made".to_owned();
-    Err(Error::NotAStore { path: target.to_owned(), found })
-}
-
-/// Refuses a directory that has anything in it but what a backup left that did not end; returns that.
-fn leftovers(fs: &dyn FileSystem, target: &Path) -> Result<Vec<PathBuf>> {
-    let list = |path: &Path| match fs.list(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        names => names.map_err(|e| Error::io("list", path, e)),
-    };
-    let names = list(target)?;
-    if !names.iter().any(|name| name == MARK) {
-        super::check_empty(fs, target)?;
-        return Ok(Vec::new());
-    }
-    let refuse = |found: String| Err(Error::NotAStore { path: target.to_owned(), found });
-    if names.iter().any(|name| Manifest::generation_of(name).is_some()) {
-        return refuse("a store".to_owned());
-    }
-    let is_temporary = |name: &str| {
-        name.strip_prefix("manifest-").is_some_and(|rest| rest.strip_suffix(".tmp").is_some())
-    };
-    let mut left = Vec::new();
-    for name in names {
-        match name.as_str() {
-            MARK | "seg" | "wal" => {}
-            _ if is_temporary(&name) => left.push(target.join(name)),
-            _ => return refuse(name),
-        }
-    }
-    let seg = target.join("seg");
-    for name in list(&seg)? {
-        if parse_segment_name(&name).is_none() {
-            return refuse(format!("seg/{name}"));
-        }
-        left.push(seg.join(name));
-    }
-    let logs = list(&log_dir(target))?;
-    if !logs.is_empty() {
-        let numbers = list_logs(fs, target)?;
-        if numbers.len() < logs.len() {
-            return refuse("other files than logs in wal".to_owned());
-        }
-        left.extend(numbers.into_iter().map(|number| log_path(target, number)));
-    }
-    Ok(left)
+    mark.remove(fs)
 }
 
 /// Copies a write-once file and syncs the copy; the caller syncs the directory.

@@ -11,6 +11,7 @@ use dashmap::DashMap;
 
 use super::indexing::BUILD_LOCK;
 use super::locks::Locks;
+use super::unfinished::Maker;
 use crate::control::Control;
 use crate::fs::{Access, FileSystem};
 use crate::history::{Era, History, HistoryFile};
@@ -78,19 +79,6 @@ impl Position {
     }
 }
 
-/// A file that is in a store's directory while a repair writes it.
-pub(super) const UNFINISHED: &str = "UNFINISHED";
-
-/// Refuses a store that a repair began and did not end.
-pub(super) fn check_finished(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
-    // Whatever else is wrong with the directory, opening finds out.
-    if fs.list(dir).is_ok_and(|names| names.iter().any(|name| name == UNFINISHED)) {
-        let found = format!("{UNFINISHED}, which a repair leaves that did not end; repair again");
-        return Err(Error::NotAStore { path: dir.to_owned(), found });
-    }
-    Ok(())
-}
-
 pub(super) fn segment_path(dir: &Path, id: u64) -> PathBuf {
     dir.join("seg").join(format!("{id:020}.seg"))
 }
@@ -127,7 +115,7 @@ impl Disk {
                     return Err(not_found(dir, options));
                 }
                 check_local(&*fs, dir, options)?;
-                create_directory(&*fs, dir)?;
+                fs.create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
                 Vec::new()
             }
             Err(error) => return Err(Error::io("list", dir, error)),
@@ -204,10 +192,9 @@ impl Disk {
             let path = self.dir.join(name);
             self.fs.create_dir_all(&path).map_err(|e| Error::io("create", &path, e))?;
         }
-        // Else power loss could keep the manifest's name and not theirs. The directory's own name, too:
-        // an attempt to make it durable may have failed.
+        // Else power loss could keep the manifest's name and not theirs.
         self.sync_names()?;
-        sync_own_name(&*self.fs, &self.dir)?;
+        sync_names_above(&*self.fs, &self.dir)?;
         self.remove_interrupted_creation()?;
         let store = random_bytes();
         Log::create(&*self.fs, &self.dir, header(store, 1, 1, 0))?;
@@ -464,20 +451,15 @@ pub(super) fn header(store: [u8; 16], number: u64, start_lsn: u64, cut_lsn: u64)
     LogHeader { store_uuid: store, number, salt, start_lsn, cut_lsn }
 }
 
-/// Creates a directory with its parents, and makes the names of all that are new survive power loss.
-pub(super) fn create_directory(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
-    let missing: Vec<&Path> = dir
-        .ancestors()
-        .take_while(|path| !path.as_os_str().is_empty() && fs.list(path).is_err())
-        .collect();
-    fs.create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
-    missing.into_iter().rev().try_for_each(|path| sync_own_name(fs, path))
+/// Makes the names of a directory, and of all that it is in, survive power loss: whoever made any of them may have died
+/// before it did so.
+pub(super) fn sync_names_above(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+    let mut parents = dir.ancestors().filter_map(Path::parent);
+    parents.try_for_each(|parent| sync_names_in(fs, parent))
 }
 
-/// Makes a directory's own name survive power loss.
-pub(super) fn sync_own_name(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
+fn sync_names_in(fs: &dyn FileSystem, parent: &Path) -> Result<()> {
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     match fs.sync_dir(parent) {
         // Whoever made a directory where this user may not read has to see to its name.
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
@@ -537,7 +519,8 @@ fn interrupted_creation(fs: &dyn FileSystem, dir: &Path) -> Result<Vec<PathBuf>>
 /// A directory without a manifest may hold an interrupted creation, and nothing else.
 fn check_unused(dir: &Path, names: &[String]) -> Result<()> {
     let ours = |name: &str| {
-        matches!(name, "LOCK" | "LEASE" | "CONTROL" | BUILD_LOCK | "wal" | "seg" | UNFINISHED)
+        matches!(name, "LOCK" | "LEASE" | "CONTROL" | BUILD_LOCK | "wal" | "seg")
+            || name == Maker::Repair.mark()
             || name
                 .strip_prefix("manifest-")
                 .is_some_and(|rest| rest.strip_suffix(".tmp").is_some())

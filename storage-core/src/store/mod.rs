@@ -23,11 +23,12 @@ mod stats;
 mod ticket;
 mod transaction;
 mod undo;
+mod unfinished;
 mod untrusted;
 mod write;
 
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::fs::{FileSystem, OsFileSystem};
@@ -146,9 +147,9 @@ impl GraphStore {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for a path or options out of their range, before anything is touched;
-    /// [`Error::NotFound`] where none is to be made; [`Error::NotAStore`] for a directory that holds anything else,
-    /// or what a repair or a backup left that did not end; [`Error::NetworkFileSystem`]; [`Error::OptionMismatch`];
-    /// [`Error::Corrupt`], [`Error::Version`], [`Error::Feature`], [`Error::Io`].
+    /// [`Error::NotFound`] where none is to be made; [`Error::NotAStore`] for a directory that holds anything else;
+    /// [`Error::Unfinished`] for what a repair or a backup left that did not end; [`Error::NetworkFileSystem`];
+    /// [`Error::OptionMismatch`]; [`Error::Corrupt`], [`Error::Version`], [`Error::Feature`], [`Error::Io`].
     ///
     /// To make the store, to recover it after a crash, to keep its lock (`exclusive`) or to change its retention:
     /// [`Error::Locked`], [`Error::Interrupted`], and [`Error::Poisoned`] when a sync fails.
@@ -156,7 +157,7 @@ impl GraphStore {
     pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self> {
         let path = path.as_ref();
         check_path(path)?;
-        Self::open_with(Arc::new(OsFileSystem), &fixed(path), options)
+        Self::open_with(Arc::new(OsFileSystem), &OsFileSystem.resolve(path), options)
     }
 
     /// Opens a store on another file system than the platform's.
@@ -173,7 +174,7 @@ impl GraphStore {
         }
         check_path(path)?;
         options.config.of_new().validate()?;
-        disk::check_finished(&*fs, path)?;
+        unfinished::check_finished(&*fs, path)?;
         if options.untrusted {
             return Self::open_heap(fs, path, options);
         }
@@ -298,7 +299,8 @@ impl GraphStore {
     ///
     /// # Errors
     /// [`Error::NotAStore`] when the directory has anything else in it, or another process makes a backup there;
-    /// [`Error::InvalidArgument`] for a store in memory, and for a path that is empty or has a NUL;
+    /// [`Error::InvalidArgument`] for a store in memory, and for a path that is empty or has a NUL, or that leads into
+    /// this store's directory or another's, links followed;
     /// [`Error::Corrupt`] when the store is damaged, and then there is no backup; as for all
     /// [upkeep](GraphStore#errors).
     pub fn backup(&self, target: impl AsRef<Path>) -> Result<u64> {
@@ -416,20 +418,29 @@ impl GraphStore {
     }
 }
 
-/// The same place, whatever becomes of the process's current directory and of symbolic links.
-fn fixed(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| {
-        // It is not there yet: what is above it may be, and links among that. What is not will be made as
-        // it is written, so that ".." leads back out of it.
-        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        whole.components().fold(PathBuf::new(), |mut place, component| {
-            match component {
-                Component::ParentDir => drop(place.pop()),
-                _ => place.push(component),
-            }
-            place.canonicalize().unwrap_or(place)
-        })
-    })
+/// Refuses a place within, or around, a store's own directory, and one within any other store's.
+fn check_apart(fs: &dyn FileSystem, name: &'static str, place: &Path, own: &Path) -> Result<()> {
+    if place.starts_with(own) || own.starts_with(place) {
+        return Err(not_apart(name, place, own));
+    }
+    check_outside(fs, name, place)
+}
+
+/// Refuses a place within a store's directory, whose names are the store's alone.
+fn check_outside(fs: &dyn FileSystem, name: &'static str, place: &Path) -> Result<()> {
+    let is_store = |dir: &&Path| Manifest::list(fs, dir).is_ok_and(|found| !found.is_empty());
+    match place.ancestors().skip(1).find(is_store) {
+        Some(store) => Err(not_apart(name, place, store)),
+        None => Ok(()),
+    }
+}
+
+fn not_apart(name: &'static str, place: &Path, store: &Path) -> Error {
+    Error::InvalidArgument {
+        name,
+        expected: format!("apart from the directory of the store {}", store.display()),
+        found: place.display().to_string(),
+    }
 }
 
 /// Refuses what names no directory: joined with a file's name, an empty path is the current directory's.

@@ -6,8 +6,7 @@ use std::path::Path;
 use super::file::NewFile;
 use super::line::{End, FORMAT, Header, Line, VERSION};
 use crate::fs::{Access, FileSystem, OsFileSystem};
-use crate::manifest::Manifest;
-use crate::store::{GraphStore, Snapshot, check_path};
+use crate::store::{GraphStore, Snapshot, check_outside, check_path};
 use crate::{Direction, Error, Result, interrupt};
 
 /// Concepts whose numbers are looked up at once.
@@ -69,7 +68,7 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::InvalidArgument`] for a path of what is no file, or in a store's directory;
+    /// [`Error::Io`]; [`Error::InvalidArgument`] for a path of what is no file, or in a store's directory, links followed;
     /// [`Error::Corrupt`] as for all reads; [`Error::Interrupted`]. Then no file of the name was made or changed.
     pub fn export_jsonl(&self, path: impl AsRef<Path>) -> Result<ExportReport> {
         to_file(path.as_ref(), std::slice::from_ref(self))
@@ -123,9 +122,9 @@ impl Snapshot {
 
 fn to_file(path: &Path, snapshots: &[Snapshot]) -> Result<ExportReport> {
     check_path(path)?;
+    // A link stays one, and may lead into a store.
+    let path = &OsFileSystem.resolve(path);
     check_target(&OsFileSystem, path)?;
-    // A link stays one.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut file = NewFile::create(&OsFileSystem, path)?;
     match write_lines(snapshots, &mut file, path) {
         Ok(report) => file.finish().map(|()| report),
@@ -138,21 +137,15 @@ fn to_file(path: &Path, snapshots: &[Snapshot]) -> Result<ExportReport> {
 
 /// Refuses to take the place of what is no file (a device, say), or of a store's own files.
 fn check_target(fs: &dyn FileSystem, path: &Path) -> Result<()> {
-    let refuse = |expected: &str| {
-        let (expected, found) = (expected.to_owned(), path.display().to_string());
-        Err(Error::InvalidArgument { name: "path", expected, found })
-    };
     let there = fs.open(path, Access::Read);
     if there.is_err_and(|error| error.kind() == std::io::ErrorKind::InvalidInput) {
-        return refuse("a regular file's, or one that is not there yet");
+        return Err(Error::InvalidArgument {
+            name: "path",
+            expected: "a regular file's, or one that is not there yet".to_owned(),
+            found: path.display().to_string(),
+        });
     }
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let has_store = |folder: &Path| Manifest::list(fs, folder).is_ok_and(|found| !found.is_empty());
-    if has_store(folder) || folder.parent().is_some_and(has_store) {
-        return refuse("outside of a store's directory");
-    }
-    Ok(())
+    check_outside(fs, "path", path)
 }
 
 /// Writes snapshots of one state: the first without a word of its namespace.

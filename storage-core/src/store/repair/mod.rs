@@ -13,7 +13,8 @@ mod sources;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{GraphStore, fixed};
+use super::GraphStore;
+use super::unfinished::{self, Maker};
 use crate::fs::{Access, FileSystem, OsFileSystem};
 use crate::{Error, Result};
 use plan::Plan;
@@ -21,8 +22,8 @@ pub use report::{Loss, RepairReport, Tally};
 use sources::Sources;
 
 impl GraphStore {
-    /// Writes everything that is still readable in a damaged store to a new one, in a new or empty directory;
-    /// says what is lost.
+    /// Writes everything that is still readable in a damaged store to a new one, in a new or empty directory, or in
+    /// place of a repair that did not end; says what is lost.
     ///
     /// Each concept, vector, association and transaction stands by itself: what is damaged is left out, what
     /// lies beside it is saved. Indexes are made anew, so damage in them loses nothing; so does damage that
@@ -49,11 +50,14 @@ impl GraphStore {
     ///
     /// # Errors
     /// [`Error::NotFound`] when nothing of a store is there; [`Error::Locked`] while another process writes
-    /// to it, as far as its locks and its files tell; [`Error::NotAStore`] when the target is not empty;
-    /// [`Error::Version`]; [`Error::InvalidArgument`] for a path that is empty, or one inside the other,
-    /// links followed; [`Error::Io`] when the new store can't be written, [`Error::Poisoned`] when a sync of it fails;
+    /// to it, as far as its locks and its files tell; [`Error::NotAStore`] when the target has anything in it but
+    /// what a repair left that did not end, or another process repairs to it; [`Error::Unfinished`] when the damaged
+    /// store is itself what a repair or a backup left; [`Error::Version`], [`Error::Feature`]; [`Error::InvalidArgument`] for a path that
+    /// is empty, for one inside the other or a target inside another store, links followed; [`Error::Io`] when the
+    /// new store can't be written, [`Error::Poisoned`] when a sync of it fails;
     /// [`Error::Full`], [`Error::TransactionTooLarge`] and [`Error::Corrupt`] where bytes that passed all checks make
-    /// what no store can hold; [`Error::Interrupted`]. After an error the target holds nothing that opens.
+    /// what no store can hold; [`Error::Interrupted`]. After an error the target holds nothing that opens, and the
+    /// next repair to it takes its place.
     ///
     /// # Complexity
     /// Reads every file once and what is saved twice more. Memory: the logs, and some dozens of bytes for
@@ -63,11 +67,10 @@ impl GraphStore {
         super::check_path(damaged)?;
         super::check_path(target)?;
         let fs: Arc<dyn FileSystem> = Arc::new(OsFileSystem);
-        // A link may lead from one into the other.
-        Self::repair_with(&fs, &fixed(damaged), &fixed(target))
+        Self::repair_with(&fs, damaged, target)
     }
 
-    /// Repairs a store on another file system than the platform's; paths are taken as they are written.
+    /// Repairs a store on another file system than the platform's.
     ///
     /// # Errors
     /// As [`GraphStore::repair`].
@@ -78,14 +81,11 @@ impl GraphStore {
     ) -> Result<RepairReport> {
         super::check_path(damaged)?;
         super::check_path(target)?;
-        if target.starts_with(damaged) || damaged.starts_with(target) {
-            return Err(Error::InvalidArgument {
-                name: "target",
-                expected: "a directory apart from the damaged store's".to_owned(),
-                found: target.display().to_string(),
-            });
-        }
-        super::check_empty(&**fs, target)?;
+        // A link may lead from one into the other.
+        let (damaged, target) = (&*fs.resolve(damaged), &*fs.resolve(target));
+        super::check_apart(&**fs, "target", target, damaged)?;
+        unfinished::check_target(&**fs, target, Maker::Repair)?;
+        unfinished::check_finished(&**fs, damaged)?;
         check_no_writer(&**fs, damaged)?;
         let before = Appearance::of(&**fs, damaged)?;
         let mut report = RepairReport::default();

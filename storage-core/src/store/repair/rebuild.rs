@@ -16,10 +16,10 @@ use crate::operation::{EdgeKey, Operation, PutConcept, begin_payload};
 use crate::options::{Durability, OpenOptions, StoreConfig};
 use crate::record;
 use crate::segment::decode_vector;
+use crate::store::GraphStore;
 use crate::store::commit::now;
-use crate::store::disk::{UNFINISHED, create_directory};
+use crate::store::unfinished::{self, Maker};
 use crate::store::write::Write;
-use crate::store::{GraphStore, check_empty};
 use crate::{Association, Concept, Error, Result};
 
 /// Writes that are committed together, at most.
@@ -35,14 +35,7 @@ pub(super) fn rebuild(
     mut plan: Plan<'_>,
     report: &mut RepairReport,
 ) -> Result<()> {
-    check_empty(&**fs, target)?;
-    create_directory(&**fs, target)?;
-    let mark = target.join(UNFINISHED);
-    let file = fs.create_new(&mark).map_err(|e| Error::io("create", &mark, e))?;
-    file.sync_data().map_err(|e| Error::io("sync", &mark, e))?;
-    drop(file);
-    sync_dir(&**fs, target)?;
-
+    let mark = unfinished::claim(&**fs, target, Maker::Repair)?;
     let options = OpenOptions {
         config: plan.outline.config.clone().into(),
         retention: Some(plan.outline.retention),
@@ -71,16 +64,12 @@ pub(super) fn rebuild(
     store.flush()?;
     store.close()?;
 
-    fs.remove(&mark).map_err(|e| Error::io("remove", &mark, e))?;
-    sync_dir(&**fs, target)?;
+    mark.remove(&**fs)?;
+    fs.sync_dir(target).map_err(|e| Error::io("sync", target, e))?;
     report.generation = plan.outline.generation;
     report.epoch = plan.epoch;
     plan.losses.tell(report);
     Ok(())
-}
-
-fn sync_dir(fs: &dyn FileSystem, path: &Path) -> Result<()> {
-    fs.sync_dir(path).map_err(|e| Error::io("sync", path, e))
 }
 
 /// Gathers writes to transactions of bounded size.
