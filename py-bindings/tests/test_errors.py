@@ -263,15 +263,44 @@ def test_a_damaged_segment_is_made_again_while_the_log_has_its_content(tmp_path:
         assert len(store.search_text("words", 1000)) == 500
 
 
-def test_an_unknown_format_version_is_told(tmp_path: Path) -> None:
-    GraphStore(tmp_path / "s", 2).close()
-    manifest = next((tmp_path / "s").glob("MANIFEST-*"))
+def _crc32c(data: bytes) -> int:
+    crc = 0xFFFF_FFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F6_3B78 if crc & 1 else 0)
+    return crc ^ 0xFFFF_FFFF
+
+
+@pytest.mark.parametrize(
+    ("at", "word", "expected"),
+    [(8, 3, (3, 2, None)), (8, 1, (1, 2, None)), (12, 512, (None, None, "feature bits 0x200"))],
+)
+def test_another_version_of_the_format_is_told(
+    tmp_path: Path, at: int, word: int, expected: tuple[int | None, int | None, str | None]
+) -> None:
+    store = tmp_path / "s"
+    GraphStore(store, 2).close()
+    manifest = max(store.glob("MANIFEST-*"))
     content = bytearray(manifest.read_bytes())
-    content[8:12] = (2**31).to_bytes(4, "little")
+    content[at : at + 4] = word.to_bytes(4, "little")
+    content[28:32] = _crc32c(bytes(content[:28])).to_bytes(4, "little")
     manifest.write_bytes(content)
-    with pytest.raises(SutraError) as caught:
-        GraphStore(tmp_path / "s", 2)
-    assert type(caught.value) in {sutra_storage.FormatVersionError, sutra_storage.CorruptionError}
+    for attempt in (
+        lambda: GraphStore(store, 2),
+        lambda: GraphStore(store, read_only=True),
+        lambda: sutra_storage.open_untrusted(store),
+        lambda: sutra_storage.repair(store, tmp_path / "repaired"),
+    ):
+        with pytest.raises(
+            sutra_storage.FormatVersionError, match="open it with the version of the library"
+        ) as caught:
+            attempt()
+        error = caught.value
+        assert error.path == str(manifest)
+        assert (error.found, error.supported, error.feature) == expected
+    assert manifest.read_bytes() == content
+    assert not (tmp_path / "repaired").exists()
 
 
 def test_too_large_a_transaction_is_told(tmp_path: Path) -> None:

@@ -329,6 +329,19 @@ impl Error {
         Self::Io { action, path: path.to_owned(), source }
     }
 
+    /// Whether what wrote the file may have meant what this version of the library does not know.
+    pub(crate) fn is_of_another_version(&self) -> bool {
+        matches!(self, Self::Version { .. } | Self::Feature { .. })
+    }
+
+    /// Refuses the bits in a file's header that stand for what a reader must know: there is none yet.
+    pub(crate) fn check_features(path: &Path, bits: u32) -> Result<()> {
+        if bits == 0 {
+            return Ok(());
+        }
+        Err(Self::Feature { path: path.to_owned(), feature: format!("feature bits {bits:#x}") })
+    }
+
     pub(crate) fn corrupt(
         path: &Path,
         offset: u64,

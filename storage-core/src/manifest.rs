@@ -125,6 +125,7 @@ impl Manifest {
         if found != VERSION {
             return Err(Error::Version { path: path.to_owned(), found, supported: VERSION });
         }
+        Error::check_features(path, read_u32(header, 12))?;
         if read_u64(header, 16) != body.len() as u64 {
             let expected = format!("a body of {} bytes", read_u64(header, 16));
             return corrupt(16, &expected, format!("{} bytes", body.len()));

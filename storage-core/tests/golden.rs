@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use common::{DIM, Random, WORDS, copy_directory};
 use storage_core::{
-    AsOf, Association, Concept, ConfigRequest, Direction, Filter, GraphStore, OpenOptions,
+    AsOf, Association, Concept, ConfigRequest, Direction, Error, Filter, GraphStore, OpenOptions,
     Retention,
 };
 
@@ -143,5 +143,87 @@ fn check_indexes(store: &GraphStore) {
         let before = handle.snapshot_as_of(AsOf::Epoch(6)).unwrap();
         assert_eq!(before.concept_count(), 11);
         assert!(!before.contains("c3").unwrap() && snapshot.contains("c3").unwrap());
+    }
+}
+
+/// A file of a store, with another value of one of its header's words behind a checksum that is right.
+fn with_word(path: &Path, at: usize, change: impl FnOnce(u32) -> u32) -> (Vec<u8>, u32) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let checksum = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("seg") => 56,
+        Some("log") => 64,
+        Some("his") => 124,
+        Some("del") => bytes.len() - 4,
+        _ => 28,
+    };
+    let crc = |bytes: &[u8]| crc32c::crc32c(&bytes[..checksum]).to_le_bytes();
+    assert_eq!(bytes[checksum..checksum + 4], crc(&bytes), "{}", path.display());
+    let word = change(u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()));
+    bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+    let crc = crc(&bytes);
+    bytes[checksum..checksum + 4].copy_from_slice(&crc);
+    (bytes, word)
+}
+
+#[test]
+fn a_store_of_another_version_is_refused_by_name_and_left_as_it_is() {
+    let release = releases().pop().unwrap().join("store");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let numbered = |name: &str| format!("{name:0>20}");
+    // Each that opening needs, and of manifests the newest: the one before, which this version reads, would do.
+    let files = [
+        format!("MANIFEST-{}", numbered("3")),
+        format!("wal/{}.log", numbered("3")),
+        format!("seg/{}.seg", numbered("3")),
+        format!("seg/{}.{}.del", numbered("1"), numbered("12")),
+        format!("seg/{}.his", numbered("4")),
+    ];
+    for file in &files {
+        let has_features = !file.contains(".del") && !file.contains(".his");
+        let later: fn(u32) -> u32 = |version| version + 1;
+        let earlier: fn(u32) -> u32 = |version| version - 1;
+        let feature: fn(u32) -> u32 = |bits| bits | 1 << 9;
+        let mut changes = vec![(8, later), (8, earlier)];
+        changes.extend(has_features.then_some((12, feature)));
+        for (at, change) in changes {
+            copy_directory(&release, &path);
+            let (bytes, word) = with_word(&path.join(file), at, change);
+            std::fs::write(path.join(file), bytes).unwrap();
+            let repaired = dir.path().join("repaired");
+            let mut outcomes = Vec::new();
+            for read_only in [true, false] {
+                let options =
+                    OpenOptions { background: false, read_only, ..OpenOptions::default() };
+                outcomes.push(GraphStore::open(&path, options.clone()).map(drop));
+                outcomes.push(GraphStore::open_untrusted(&path, options).map(drop));
+            }
+            if has_features {
+                outcomes.push(GraphStore::repair(&path, &repaired).map(drop));
+            }
+            for outcome in outcomes {
+                let error = outcome.unwrap_err();
+                let told = error.to_string();
+                match error {
+                    Error::Version { path: found_in, found, supported } if at == 8 => {
+                        assert!(found_in.ends_with(file), "{told}");
+                        assert_eq!((found, change(supported)), (word, word), "{told}");
+                        assert!(told.contains("open it with the version of the library"), "{told}");
+                    }
+                    Error::Feature { path: found_in, feature } if at == 12 => {
+                        assert!(found_in.ends_with(file), "{told}");
+                        assert_eq!(feature, "feature bits 0x200");
+                        assert!(told.contains("open it with the version of the library"), "{told}");
+                    }
+                    error => panic!("{file}: {error}"),
+                }
+            }
+            assert!(!repaired.exists());
+            // The file put back, all is there.
+            std::fs::copy(release.join(file), path.join(file)).unwrap();
+            let options = OpenOptions { background: false, ..OpenOptions::default() };
+            check_indexes(&GraphStore::open(&path, options).unwrap());
+            std::fs::remove_dir_all(&path).unwrap();
+        }
     }
 }

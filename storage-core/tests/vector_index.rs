@@ -363,6 +363,71 @@ fn a_damaged_index_is_set_aside_found_and_built_anew() {
     assert!(std::fs::read(&path).unwrap() == sound, "the same as before");
 }
 
+/// An index's file that says another version, behind checksums that are right: that of the file at byte 8, or that of
+/// the index in it, which begins at byte 64.
+fn with_version(sound: &[u8], at: usize, version: u32) -> Vec<u8> {
+    let mut bytes = sound.to_vec();
+    bytes[at..at + 4].copy_from_slice(&version.to_le_bytes());
+    let blocks = (bytes.len() - 64).div_ceil((1 << 20) + 4);
+    let end = bytes.len() - 4 * blocks;
+    let checksums: Vec<u8> = bytes[64..end]
+        .chunks(1 << 20)
+        .flat_map(|block| crc32c::crc32c(block).to_le_bytes())
+        .collect();
+    bytes[end..].copy_from_slice(&checksums);
+    bytes[48..52].copy_from_slice(&crc32c::crc32c(&checksums).to_le_bytes());
+    let crc = crc32c::crc32c(&bytes[..60]);
+    bytes[60..64].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn an_index_of_another_version_is_set_aside_and_built_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("store");
+    let store = filled(&root);
+    store.index_vectors().unwrap();
+    drop(store);
+    let path = index_files(&root).pop().unwrap();
+    let sound = std::fs::read(&path).unwrap();
+    let word = |at: usize| u32::from_le_bytes(sound[at..at + 4].try_into().unwrap());
+    assert!(with_version(&sound, 8, word(8)) == sound, "the checksums are those of the file");
+    for at in [8, 72] {
+        for version in [word(at) - 1, word(at) + 1] {
+            let what = format!("version {version} at byte {at}");
+            std::fs::write(&path, with_version(&sound, at, version)).unwrap();
+            for read_only in [true, false] {
+                let options = OpenOptions { read_only, ..options() };
+                let store = GraphStore::open(&root, options).unwrap();
+                // Known before anything is searched.
+                let stats = store.stats().unwrap();
+                assert_eq!((stats.indexed_vectors, stats.unindexed_vectors), (0, COUNT as u64));
+                assert_eq!(stats.set_aside.len(), 1, "{what}: {:?}", stats.set_aside);
+                assert!(stats.set_aside[0].ends_with("vector index"), "{:?}", stats.set_aside);
+                let (query, filter) = (vector(3), Filter::default());
+                assert_eq!(near(&store, &query, 0.9, &filter), near(&store, &query, 1.0, &filter));
+                assert!(store.verify().unwrap().is_sound(), "{what}: it is not damaged");
+            }
+            let store = GraphStore::open(&root, options()).unwrap();
+            let copy = dir.path().join(format!("copy {at} {version}"));
+            store.backup(&copy).unwrap();
+            assert_eq!(index_files(&copy), Vec::<PathBuf>::new(), "{what}");
+            assert_eq!(store.index_vectors().unwrap(), 1, "{what}");
+            assert_eq!(store.stats().unwrap().set_aside, Vec::<String>::new(), "{what}");
+            assert!(std::fs::read(&path).unwrap() == sound, "{what}: the same as before");
+        }
+    }
+    // The background does so by itself, without a search.
+    std::fs::write(&path, with_version(&sound, 72, word(72) - 1)).unwrap();
+    let store = GraphStore::open(&root, OpenOptions { background: true, ..options() }).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(2);
+    while store.stats().unwrap().indexed_vectors == 0 {
+        assert!(std::time::Instant::now() < deadline, "no index is built");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(std::fs::read(&path).unwrap() == sound);
+}
+
 #[test]
 fn nothing_of_what_is_erased_stays_in_an_index() {
     let dir = tempfile::tempdir().unwrap();

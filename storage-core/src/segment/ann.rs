@@ -9,7 +9,8 @@
 //! ```
 //!
 //! It follows from a segment, which never changes, so it counts once it is there, and no manifest names it. Invariant:
-//! no byte of an index is used before all of it was compared with its checksums; a damaged one is no index.
+//! no byte of an index is used before all of it was compared with its checksums, but for its version; a damaged one,
+//! or one of another version, is no index.
 
 use std::fmt;
 use std::ops::Range;
@@ -39,7 +40,7 @@ pub(crate) struct AnnFile {
     /// Whose it has to be.
     store: [u8; 16],
     segment: u64,
-    /// `None` where it is damaged; known after the first use.
+    /// `None` where it is of no use: of another version, which is known at once; or damaged, known after the first use.
     outline: OnceLock<Option<AnnOutline>>,
     /// What was found when it was fresh, by the handle that built it.
     audit: OnceLock<IndexAudit>,
@@ -69,14 +70,13 @@ impl AnnFile {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             view => view.map_err(|e| Error::io("open", &path, e))?,
         };
-        Ok(Some(Self {
-            path,
-            bytes,
-            store,
-            segment,
-            outline: OnceLock::new(),
-            audit: OnceLock::new(),
-        }))
+        let (outline, audit) = (OnceLock::new(), OnceLock::new());
+        let file = Self { path, bytes, store, segment, outline, audit };
+        if file.says_another_version() {
+            // Nothing will be read of it, so that it is built anew without a search that finds out.
+            file.outline.set(None).expect("it was made just now");
+        }
+        Ok(Some(file))
     }
 
     /// Writes an index under its name, durable but for the name.
@@ -103,7 +103,7 @@ impl AnnFile {
         self.bytes.len()
     }
 
-    /// Whether it was found to be damaged.
+    /// Whether it was found to be damaged, or of another version.
     pub(crate) fn is_broken(&self) -> bool {
         matches!(self.outline.get(), Some(None))
     }
@@ -132,12 +132,30 @@ impl AnnFile {
     }
 
     fn checked_outline(&self) -> Option<&AnnOutline> {
-        let sound = || if self.verify().is_empty() { self.outline().ok() } else { None };
+        let sound = || if self.faults().is_empty() { self.outline().ok() } else { None };
         self.outline.get_or_init(sound).as_ref()
     }
 
-    /// Every damaged block, or what else is wrong.
+    /// Whether its header or that of the index in it names a version that this library does not read.
+    fn says_another_version(&self) -> bool {
+        match self.checksums() {
+            Ok(_) => self.index().is_some_and(|index| {
+                let version = AnnOutline::check_version(&self.bytes[index]);
+                matches!(version, Err(AnnError::Version { .. }))
+            }),
+            Err(error) => matches!(error, Error::Version { .. }),
+        }
+    }
+
+    /// Every damaged block, or what else is wrong; an index of another version is as it should be, and built anew.
     pub(crate) fn verify(&self) -> Vec<Error> {
+        let mut damage = self.faults();
+        damage.retain(|fault| !matches!(fault, Error::Version { .. }));
+        damage
+    }
+
+    /// Why it is of no use.
+    fn faults(&self) -> Vec<Error> {
         let mut damage: Vec<Error> = match self.checksums() {
             Ok(_) => self.blocks().filter_map(|block| self.compare(block).err()).collect(),
             Err(error) => vec![error],
@@ -215,8 +233,12 @@ impl AnnFile {
 
     fn outline(&self) -> Result<AnnOutline> {
         let index = self.index().unwrap_or_default();
-        AnnOutline::parse(&self.bytes[index])
-            .map_err(|error| self.corrupt(HEADER_BYTES, "an index", error.to_string()))
+        AnnOutline::parse(&self.bytes[index]).map_err(|error| match error {
+            AnnError::Version { found, supported } => {
+                Error::Version { path: self.path.clone(), found, supported }
+            }
+            error => self.corrupt(HEADER_BYTES, "an index", error.to_string()),
+        })
     }
 }
 

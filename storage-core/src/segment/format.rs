@@ -1,7 +1,7 @@
 //! The bytes of a segment: header, aligned sections, block checksums, section table, tail.
 //!
 //! ```text
-//! header    64 bytes: magic "SUTRASEG", version u32, flags u32, store uuid [16], segment id u64,
+//! header    64 bytes: magic "SUTRASEG", version u32, features u32, store uuid [16], segment id u64,
 //!           first lsn u64, last lsn u64, crc32c u32 of the 56 bytes before, 0 u32
 //! sections  each at a multiple of 64, of each kind at most one
 //! checksums crc32c u32 of each 16 KiB block of each section (the last block of each may be short)
@@ -226,15 +226,16 @@ pub(crate) fn parse(path: &Path, bytes: &[u8], blocks: Blocks) -> Result<Outline
     if &bytes[..8] != HEADER_MAGIC {
         return Err(corrupt(0, "the magic SUTRASEG", format!("{:02x?}", &bytes[..8])));
     }
-    let version = read_u32(bytes, 8);
-    if version != VERSION {
-        return Err(Error::Version { path: path.to_owned(), found: version, supported: VERSION });
-    }
     let crc = crc32c::crc32c(&bytes[..56]);
     if read_u32(bytes, 56) != crc {
         let found = format!("{:08x}", read_u32(bytes, 56));
         return Err(corrupt(56, &format!("header checksum {crc:08x}"), found));
     }
+    let found = read_u32(bytes, 8);
+    if found != VERSION {
+        return Err(Error::Version { path: path.to_owned(), found, supported: VERSION });
+    }
+    Error::check_features(path, read_u32(bytes, 12))?;
     let identity = Identity {
         store: bytes[16..32].try_into().expect("sixteen bytes were sliced"),
         id: read_u64(bytes, 32),

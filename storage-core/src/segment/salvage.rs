@@ -333,6 +333,7 @@ fn read_identity(file: &TolerantFile, note: &mut dyn FnMut(Error)) -> Result<Opt
         let path = file.path().to_owned();
         return Err(Error::Version { path, found: version, supported: format::VERSION });
     }
+    Error::check_features(file.path(), read_u32(&header, 12))?;
     Ok(Some(Identity {
         store: header[16..32].try_into().expect("sixteen bytes were sliced"),
         id: read_u64(&header, 32),

@@ -302,6 +302,8 @@ impl Disk {
                     return Ok((position, state));
                 }
                 Err(error @ Error::Io { .. }) => return Err(first_error.unwrap_or(error)),
+                // What a later version made of the store is not to be lost by what an earlier one goes on from.
+                Err(error) if error.is_of_another_version() => return Err(error),
                 Err(error) => first_error = Some(first_error.unwrap_or(error)),
             }
         }

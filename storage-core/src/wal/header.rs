@@ -73,7 +73,8 @@ impl LogHeader {
     /// does not.
     ///
     /// # Errors
-    /// [`Error::Version`] for another version, [`Error::Corrupt`] for anything else unexpected.
+    /// [`Error::Version`] for another version, [`Error::Feature`] for feature bits, [`Error::Corrupt`] for anything
+    /// else unexpected.
     pub(super) fn decode(bytes: &[u8; HEADER_BYTES], path: &Path) -> Result<Self> {
         let raw: RawHeader = zerocopy::transmute!(*bytes);
         if raw.magic != MAGIC {
@@ -99,9 +100,9 @@ impl LogHeader {
             start_lsn: raw.start_lsn.get(),
             cut_lsn: raw.cut_lsn.get(),
         };
-        if raw.features != 0 || raw.zero != 0 {
-            let found = format!("{:#x} and {:#x}", raw.features, raw.zero);
-            return Err(Error::corrupt(path, 12, "no feature bits, and zeros at byte 68", found));
+        Error::check_features(path, raw.features.get())?;
+        if raw.zero != 0 {
+            return Err(Error::corrupt(path, 68, "zeros", format!("{:#x}", raw.zero)));
         }
         let counted = header.start_lsn.max(header.cut_lsn) <= MOST_COUNTED;
         if header.start_lsn == 0 || header.cut_lsn < header.start_lsn - 1 || !counted {
@@ -196,9 +197,13 @@ mod tests {
 
     #[test]
     fn unknown_features_and_what_is_not_zero_are_refused() {
-        for (at, bit) in [(12, 1), (15, 128), (68, 1), (71, 128)] {
+        for (at, bit) in [(12, 1), (15, 128)] {
             let result = decode_with(at, bit, 1);
-            assert!(matches!(result, Err(Error::Corrupt { offset: 12, .. })), "{result:?}");
+            assert!(matches!(result, Err(Error::Feature { .. })), "{result:?}");
+        }
+        for (at, bit) in [(68, 1), (71, 128)] {
+            let result = decode_with(at, bit, 1);
+            assert!(matches!(result, Err(Error::Corrupt { offset: 68, .. })), "{result:?}");
         }
     }
 }

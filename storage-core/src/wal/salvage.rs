@@ -102,7 +102,7 @@ fn read_header(file: &TolerantFile, note: &mut dyn FnMut(Error)) -> Result<Optio
     };
     let error = match LogHeader::decode(&bytes, path) {
         Ok(header) => return Ok(Some(header)),
-        Err(error @ Error::Version { .. }) => return Err(error),
+        Err(error) if error.is_of_another_version() => return Err(error),
         Err(error) => error,
     };
     let (checked, rest) = bytes.split_at(64);

@@ -82,15 +82,22 @@ impl Header {
         out
     }
 
+    /// Refuses what no index begins with, and an index of another version.
+    pub(super) fn check_version(bytes: &[u8]) -> Result<(), AnnError> {
+        if bytes.len() < HEADER_BYTES || bytes[..8] != MAGIC {
+            return Err(AnnError::Damaged { what: "no index begins with these bytes" });
+        }
+        let found = u32_at(bytes, 8);
+        if found != VERSION {
+            return Err(AnnError::Version { found, supported: VERSION });
+        }
+        Ok(())
+    }
+
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, AnnError> {
         let damaged = |what: &'static str| AnnError::Damaged { what };
-        if bytes.len() < HEADER_BYTES || bytes[..8] != MAGIC {
-            return Err(damaged("no index begins with these bytes"));
-        }
+        Self::check_version(bytes)?;
         let word = |at: usize| u32_at(bytes, 8 + 4 * at);
-        if word(0) != VERSION {
-            return Err(AnnError::Version { found: word(0), supported: VERSION });
-        }
         let dim = word(1) as usize;
         if !(1..=MAX_DIM).contains(&dim) {
             return Err(damaged("the dimension is out of range"));

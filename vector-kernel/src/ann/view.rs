@@ -141,6 +141,15 @@ impl AnnOutline {
         Ok(Self { header, places })
     }
 
+    /// Whether this version of the library reads an index, by its first bytes alone.
+    ///
+    /// # Errors
+    ///
+    /// [`AnnError::Version`]; [`AnnError::Damaged`] where no index begins so.
+    pub fn check_version(bytes: &[u8]) -> Result<(), AnnError> {
+        Header::check_version(bytes)
+    }
+
     /// Lays a view over the bytes that it was read from, and the rows that they were built from.
     ///
     /// Given other bytes, of the same length, a search may panic; it never reads outside them.

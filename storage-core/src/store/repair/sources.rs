@@ -40,7 +40,7 @@ impl Sources {
     ///
     /// # Errors
     /// [`Error::Io`] when a directory can't be listed; [`Error::NotFound`] when nothing of a store is there;
-    /// [`Error::Version`] for a store of another version of the format.
+    /// [`Error::Version`] or [`Error::Feature`] for a store of another version of the format.
     pub(super) fn read(fs: &dyn FileSystem, dir: &Path, report: &mut RepairReport) -> Result<Self> {
         let mut sources = Self {
             dir: dir.to_owned(),
@@ -58,7 +58,7 @@ impl Sources {
             report.files += 1;
             match read_manifest(fs, dir, generation, report) {
                 Ok(manifest) => sources.manifests.push(manifest),
-                Err(error @ Error::Version { .. }) => return Err(error),
+                Err(error) if error.is_of_another_version() => return Err(error),
                 Err(error) => report.note(error),
             }
         }
@@ -97,7 +97,7 @@ impl Sources {
                         self.segments.insert(id, segment);
                     }
                 }
-                Err(error @ Error::Version { .. }) => return Err(error),
+                Err(error) if error.is_of_another_version() => return Err(error),
                 Err(error) => report.note(error),
             }
         }
@@ -219,7 +219,7 @@ fn read_logs(
                 logs.push((number, log));
             }
             Ok(None) => {} // A crash interrupted its creation.
-            Err(error @ Error::Version { .. }) => return Err(error),
+            Err(error) if error.is_of_another_version() => return Err(error),
             Err(error) => report.note(error),
         }
     }
