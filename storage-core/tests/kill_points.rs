@@ -1,6 +1,6 @@
 //! Death at named points: a process is killed right before, half-way through or right after each kind of
-//! operation on each kind of file, as it makes a store, writes to it, flushes and compacts it, or recovers
-//! what an earlier death left torn. The oracle is in the parent: what was acknowledged is there whole, what
+//! operation on each kind of file, as it makes a store, writes to it, flushes and compacts it, recovers what an
+//! earlier death left torn, or builds indexes of its vectors. The oracle is in the parent: what was acknowledged is there whole, what
 //! was in flight whole or not at all, and nothing else.
 //!
 //! `SUTRA_POINT_COUNT` says how often each point is died at, `SUTRA_POINT_SEED` which time is the first.
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use common::child::{TestChild, orders, say};
 use common::deadly::{Deadly, Moment};
-use common::{Model, Random, Step, options, run, variable};
+use common::{Model, Random, Step, indexed, options, run, variable};
 use storage_core::{AsOf, Durability, GraphStore, OpenOptions, Retention};
 
 /// Steps of a life that no one ends, after those that lead up to it.
@@ -34,6 +34,8 @@ enum During {
     Recovery,
     /// Transactions, flushes and compactions.
     Work,
+    /// Building indexes of vectors.
+    Indexing,
 }
 
 const CREATION: &[&str] = &[
@@ -104,6 +106,18 @@ const WORK: &[&str] = &[
     "history file removed",
 ];
 
+const INDEXING: &[&str] = &[
+    "build lock created",
+    "build lock taken",
+    "lease taken",
+    "index created",
+    "index written",
+    "index synced",
+    "index renamed",
+    "segment directory synced",
+    "index removed",
+];
+
 /// A point, and when about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Point {
@@ -114,8 +128,12 @@ struct Point {
 
 impl Point {
     fn all() -> Vec<Self> {
-        let names =
-            [(During::Creation, CREATION), (During::Recovery, RECOVERY), (During::Work, WORK)];
+        let names = [
+            (During::Creation, CREATION),
+            (During::Recovery, RECOVERY),
+            (During::Work, WORK),
+            (During::Indexing, INDEXING),
+        ];
         let mut all = Vec::new();
         for (during, names) in names {
             for &name in names {
@@ -167,6 +185,14 @@ fn worker() {
     let fs = Deadly::new(Path::new(path), die);
     if point.during != During::Work {
         fs.arm(point.name, point.moment, nth);
+    }
+    if point.during == During::Indexing {
+        // The background waits a second before it builds.
+        let by_itself = Random(seed.parse().unwrap()).below(4) == 0;
+        indexed::live(Arc::new(fs.clone()), Path::new(path), by_itself);
+        fs.disarm();
+        say("end");
+        std::process::exit(0);
     }
     let (options, steps) = life(seed.parse().unwrap());
     let store = GraphStore::open_with(Arc::new(fs.clone()), Path::new(path), options).unwrap();
@@ -252,9 +278,45 @@ fn check(path: &Path, allowed: &[Model], read_only: bool) -> (Model, GraphStore)
     (found, store)
 }
 
+/// Dies at a point of a life in which indexes are built and go; returns the point if it was reached.
+fn one_death_at_indexes(seed: u64, point: Point) -> Option<Point> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let mut random = Random(seed);
+    let mut vectors = indexed::make(&path);
+    let number = Point::all().iter().position(|&other| other == point).unwrap();
+    let orders = format!("{seed}|{number}|0|{}|{}", 1 + random.below(2), path.display());
+    let mut child = TestChild::start("worker", &orders);
+    let (mut tasks, mut died) = (indexed::LIFE.into_iter(), false);
+    while let Some(line) = child.next_line() {
+        match line.as_str() {
+            "done" => tasks.next().unwrap().apply(&mut vectors),
+            "end" => break,
+            "dies" => {
+                died = true;
+                child.kill();
+            }
+            said => panic!("{said}"),
+        }
+    }
+    let mut in_flight = vectors.clone();
+    if let Some(task) = tasks.next() {
+        assert!(died, "the child ended by itself");
+        task.apply(&mut in_flight);
+    }
+    let (found, first) = indexed::check(&path, &[vectors, in_flight]);
+    // A second opening changes nothing.
+    let (_, second) = indexed::check(&path, &[found]);
+    drop((first, second));
+    died.then_some(point)
+}
+
 /// Dies at a point, after another death that leaves the log torn, and in recovery sometimes before one
 /// more; returns the points that were died at.
 fn one_death(seed: u64, point: Point) -> Vec<Point> {
+    if point.during == During::Indexing {
+        return one_death_at_indexes(seed, point).into_iter().collect();
+    }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("above").join("store");
     let mut random = Random(seed);

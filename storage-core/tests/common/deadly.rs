@@ -106,8 +106,10 @@ impl Deadly {
             "LOCK" => "write lock",
             "LEASE" => "lease",
             "CONTROL" => "CONTROL",
+            "INDEXING" => "build lock",
             "wal" => "log directory",
             "seg" => "segment directory",
+            name if name.contains(".ann") => "index",
             name if name.starts_with("MANIFEST-") || name.starts_with("manifest-") => "manifest",
             _ => match path.extension().and_then(|extension| extension.to_str()) {
                 Some("log") => "log",

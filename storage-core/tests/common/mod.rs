@@ -8,6 +8,7 @@ pub(crate) mod crafted;
 pub(crate) mod damaged;
 pub(crate) mod deadly;
 pub(crate) mod held;
+pub(crate) mod indexed;
 pub(crate) mod ledger;
 pub(crate) mod power;
 pub(crate) mod scheduled;
