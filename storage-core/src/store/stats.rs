@@ -54,8 +54,8 @@ pub struct StoreStats {
     pub vector_index_bytes: u64,
     /// What audits found of these indexes when they were fresh, of those that this handle has built.
     pub index_audits: Vec<IndexAudit>,
-    /// Indexes whose bytes are damaged, as file and name: reads use what was made anew in memory, or scan, and the
-    /// next compaction or build writes it.
+    /// Indexes whose bytes are damaged or of another version, as file and name: reads use what was made anew in memory,
+    /// or scan, and the next compaction or build writes it.
     pub set_aside: Vec<String>,
     /// Why the last flush or compaction failed, if it did.
     pub maintenance_error: Option<String>,

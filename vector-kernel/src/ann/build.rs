@@ -83,7 +83,7 @@ impl<'a> AnnBuilder<'a> {
     ///
     /// # Complexity
     ///
-    /// About 100 µs a vector of 384 components, of one core's time; memory for twice the index and a sample of the rows.
+    /// About 120 µs a vector of 384 components, of one core's time; memory for twice the index and a sample of the rows.
     pub fn build(self) -> Result<Vec<u8>, AnnError> {
         Ok(self.build_while(&|| true)?.unwrap_or_default())
     }
