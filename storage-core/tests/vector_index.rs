@@ -138,6 +138,53 @@ fn changed(path: &Path) -> GraphStore {
 }
 
 #[test]
+fn after_many_deletions_and_insertions_as_much_is_found_as_by_a_fresh_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    store.index_vectors().unwrap();
+    // Half of them are deleted, whichever, and others put, as many as half of all.
+    let mut random = common::Random(7);
+    let (deleted, kept): (Vec<usize>, Vec<usize>) = (0..COUNT).partition(|_| random.below(2) == 0);
+    for at in deleted {
+        store.delete_concept(&format!("c{at}")).unwrap();
+    }
+    let put: Vec<usize> = (3 * COUNT..3 * COUNT + COUNT / 2).collect();
+    store.put_concepts(put.iter().copied().map(concept).collect()).unwrap();
+
+    let fresh_dir = tempfile::tempdir().unwrap();
+    let fresh = GraphStore::open(fresh_dir.path(), options()).unwrap();
+    fresh.put_concepts(kept.into_iter().chain(put).map(concept).collect()).unwrap();
+    fresh.compact().unwrap();
+    fresh.index_vectors().unwrap();
+
+    let queries: Vec<f32> = (0..400).flat_map(|at| vector(COUNT * 2 + at)).collect();
+    let third = Filter { category: Some("third".to_owned()), ..Filter::default() };
+    let found = |store: &GraphStore, filter: &Filter| {
+        let vectors = Some(&queries[..]);
+        let filter = filter.clone();
+        let audit = AuditQuery { vectors, recall: 0.95, filter, ..AuditQuery::default() };
+        store.audit_vectors(&audit).unwrap().recall
+    };
+    let compare = |when: &str| {
+        for filter in [&Filter::default(), &third] {
+            let (now, anew) = (found(&store, filter), found(&fresh, filter));
+            assert!(now >= anew - 0.005, "{when}: {now} of the best, {anew} by a fresh index");
+        }
+    };
+    compare("as they came");
+    store.flush().unwrap();
+    store.index_vectors().unwrap();
+    compare("flushed");
+    let before = store.stats().unwrap();
+    store.compact().unwrap();
+    store.index_vectors().unwrap();
+    compare("compacted");
+    let after = store.stats().unwrap();
+    assert_eq!((after.indexed_vectors, after.unindexed_vectors), (after.total_vectors, 0));
+    assert!(after.segment_bytes < before.segment_bytes, "space is given back");
+}
+
+#[test]
 fn an_audit_counts_what_searches_find_of_the_nearest() {
     let dir = tempfile::tempdir().unwrap();
     let store = changed(dir.path());

@@ -3,6 +3,7 @@
 //! Invariant: state = segments(manifest) + replay(log, lsn > manifest.lsn). Nothing here changes a file
 //! except under the write lock, and no file is changed after its name was published, but the log.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -110,7 +111,7 @@ impl Disk {
                 check_local(&*fs, dir, options)?;
                 names
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
                 if !options.create || options.read_only {
                     return Err(not_found(dir, options));
                 }
@@ -254,9 +255,7 @@ impl Disk {
         loop {
             let newest = Manifest::list(&*self.fs, &self.dir)?.first().copied();
             match load() {
-                Err(Error::Io { source, path, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound =>
-                {
+                Err(Error::Io { source, path, .. }) if source.kind() == ErrorKind::NotFound => {
                     if attempt + 1 == OPEN_ATTEMPTS {
                         return Err(Error::corrupt(
                             &path,
@@ -463,8 +462,19 @@ pub(super) fn sync_names_above(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
 fn sync_names_in(fs: &dyn FileSystem, parent: &Path) -> Result<()> {
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     match fs.sync_dir(parent) {
-        // Whoever made a directory where this user may not read has to see to its name.
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        // Whoever made a directory where this user may not read, or nothing can be written or synced, has to see to
+        // its name.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied
+                    | ErrorKind::ReadOnlyFilesystem
+                    | ErrorKind::InvalidInput
+                    | ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
         outcome => outcome.map_err(|e| Error::io("sync", parent, e)),
     }
 }
@@ -496,7 +506,7 @@ fn interrupted_creation(fs: &dyn FileSystem, dir: &Path) -> Result<Vec<PathBuf>>
         Err(Error::corrupt(dir, 0, "a manifest beside the store's other files", found))
     };
     let list = |path: &Path| match fs.list(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         names => names.map_err(|e| Error::io("list", path, e)),
     };
     if let Some(name) = list(&dir.join("seg"))?.first() {
