@@ -138,6 +138,25 @@ fn changed(path: &Path) -> GraphStore {
 }
 
 #[test]
+fn who_asks_for_the_indexes_waits_for_another_that_is_building_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    // Another has the lock of those who build, and ends without an index.
+    let path = dir.path().join("INDEXING");
+    let lock =
+        std::fs::File::options().write(true).create(true).truncate(false).open(path).unwrap();
+    lock.lock().unwrap();
+    std::thread::scope(|scope| {
+        let build = scope.spawn(|| store.index_vectors().unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert!(!build.is_finished(), "it waits");
+        drop(lock);
+        assert_eq!(build.join().unwrap(), 1);
+    });
+    assert_eq!(store.stats().unwrap().indexed_vectors, COUNT as u64);
+}
+
+#[test]
 fn after_many_deletions_and_insertions_as_much_is_found_as_by_a_fresh_index() {
     let dir = tempfile::tempdir().unwrap();
     let store = filled(dir.path());

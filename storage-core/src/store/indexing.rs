@@ -22,16 +22,26 @@ const LEASE_PAUSE: Duration = Duration::from_millis(20);
 const BUILD_PAUSE: Duration = Duration::from_millis(10);
 
 impl Shared {
-    /// Builds the indexes that are missing, the largest first, until the store is closed; returns how many, or `None`
-    /// where another process is at it.
-    pub(super) fn index_missing(&self) -> Result<Option<u64>> {
-        let Some(disk) = &self.disk else { return Ok(Some(0)) };
+    /// Builds the indexes that are missing, waits for those that others are building, until the store is closed;
+    /// returns how many it built.
+    pub(super) fn index_all(&self) -> Result<u64> {
         let mut built = 0;
+        while !self.index_missing(&mut built)? {
+            interrupt::check()?;
+            sync::sleep(LEASE_PAUSE);
+        }
+        Ok(built)
+    }
+
+    /// Builds the indexes that are missing, the largest first, until the store is closed, and counts them; returns
+    /// false where another thread or process is at it.
+    pub(super) fn index_missing(&self, built: &mut u64) -> Result<bool> {
+        let Some(disk) = &self.disk else { return Ok(true) };
         while let Some(segment) = self.next_to_index(disk) {
             if self.is_closed() {
                 break;
             }
-            let Some(lock) = disk.try_build_lock()? else { return Ok(None) };
+            let Some(lock) = disk.try_build_lock()? else { return Ok(false) };
             // Another process may have built it since.
             disk.look_for_ann(&segment);
             if !segment.wants_ann() {
@@ -43,12 +53,12 @@ impl Shared {
             }
             let Some(index) = self.build_index(&segment)? else { break };
             if self.publish_index(disk, &segment, &index)? {
-                built += 1;
+                *built += 1;
                 drop(lock);
                 self.audit_index(&segment)?;
             }
         }
-        Ok(Some(built))
+        Ok(true)
     }
 
     /// Takes the indexes that others have built since, for a handle whose threads don't: at most once a second.

@@ -370,11 +370,11 @@ impl Shared {
 
     /// Builds the indexes that are missing.
     fn background_index(&self) {
-        let outcome = self.index_missing();
+        let outcome = self.index_missing(&mut 0);
         let mut wanted = self.maintenance.signals.lock();
         let again = match outcome {
-            Ok(Some(_)) => None,
-            Ok(None) => Some(INDEX_RETRY_PAUSE),
+            Ok(true) => None,
+            Ok(false) => Some(INDEX_RETRY_PAUSE),
             Err(_) => Some(LONGEST_RETRY_PAUSE),
         };
         wanted.index_error = outcome.err().map(|error| error.to_string());

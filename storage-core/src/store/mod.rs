@@ -272,23 +272,24 @@ impl GraphStore {
         self.shared.compact_now()
     }
 
-    /// Builds the indexes for approximate search that are missing, on half of the cores; returns how many.
+    /// Builds the indexes for approximate search that are missing, on half of the cores; returns how many. Waits for
+    /// those that the background or another process is building.
     ///
     /// It happens by itself in the background. Segments of fewer than 4,096 vectors have none, nor do stores in memory
-    /// or for the Euclidean metric: their vectors are scanned. What another process is building already is left to it.
+    /// or for the Euclidean metric: their vectors are scanned.
     /// Each that was built is audited at once, on one thread: [`crate::StoreStats::index_audits`].
     ///
     /// # Errors
     /// As for all [upkeep](GraphStore#errors).
     ///
     /// # Complexity
-    /// About 80 µs a vector of 384 components, of one core's time; memory for the index, 300 bytes a vector.
+    /// About 120 µs a vector of 384 components, of one core's time; memory for the index, 300 bytes a vector.
     pub fn index_vectors(&self) -> Result<u64> {
         self.shared.check_usable()?;
         if let (true, Some(disk)) = (self.shared.options.read_only, &self.shared.disk) {
             return Err(Error::ReadOnly { path: disk.dir.clone() });
         }
-        Ok(self.shared.index_missing()?.unwrap_or(0))
+        self.shared.index_all()
     }
 
     /// Makes a backup in a new or empty directory, while reads and writes go on; returns the number of
