@@ -3,6 +3,7 @@
 `bench_peers.py --vectors --size 10000|100000|1000000 [--only NAME] [--out FILE]` gives each peer
 the same rows and queries in a process of its own that may use one thread, sweeps its search
 parameters, and writes all figures as JSON, a table (FILE with .md) and a plot (FILE with .svg).
+With `--filters` each searches among selected rows, and there is no plot.
 
 Invariant: a peer that can't be measured, because its wheel is missing or it crashes, is named in
 the JSON and the table with the reason.
@@ -28,7 +29,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from peers import dataset, measure, recall, registry, report
+from peers import dataset, filtered, measure, recall, registry, report, selections
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 THREAD_VARIABLES: Final = (
@@ -47,30 +48,51 @@ CHOICES_OF_OTHERS: Final = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 DATA_FOLDERS: Final = ("data/wordnet", "../shared/data/wordnet")
 
 
-def measure_here(name: str, folder: Path, output: Path) -> None:
+SELECTIONS: Final = "selections.npz"
+SELECTED_THRESHOLDS: Final = "selected-thresholds.npz"
+FILTERED_QUERIES: Final = "held out"
+"""The set that is asked under filters, at a million rows, too."""
+
+
+def measure_here(name: str, folder: Path, output: Path, *, filters: bool) -> None:
     """Measure a peer in this process; the parent has set its environment."""
     result: dict[str, Any]
     try:
-        peer = registry.make(name)
+        result = measure_filtered(name, folder) if filters else measure_all_rows(name, folder)
     except ImportError as error:
         result = {"skipped": f"not installed: {error}"}
-    else:
-        base = np.load(folder / "base.npy")
-        sets = {}
-        for file in sorted(folder.glob("queries-*.npy")):
-            threshold = np.load(file.with_name(file.name.replace("queries-", "thresholds-")))
-            sets[file.stem.removeprefix("queries-")] = (np.load(file), threshold)
-        try:
-            result = measure.measured(peer, base, sets)
-        except Exception as error:  # noqa: BLE001  # a library may raise anything; the others go on
-            traceback.print_exc()
-            result = {"skipped": f"{type(error).__name__}: {error}"}
+    except Exception as error:  # noqa: BLE001  # a library may raise anything; the others go on
+        traceback.print_exc()
+        result = {"skipped": f"{type(error).__name__}: {error}"}
     output.write_text(json.dumps(result), encoding="utf-8")
 
 
-def measured_apart(name: str, folder: Path, program: Path | None) -> dict[str, Any]:
+def measure_all_rows(name: str, folder: Path) -> dict[str, Any]:
+    """Measure a peer's searches among all rows, over each set of queries."""
+    peer = registry.make(name)
+    base = np.load(folder / "base.npy")
+    sets = {}
+    for file in sorted(folder.glob("queries-*.npy")):
+        threshold = np.load(file.with_name(file.name.replace("queries-", "thresholds-")))
+        sets[file.stem.removeprefix("queries-")] = (np.load(file), threshold)
+    return measure.measured(peer, base, sets)
+
+
+def measure_filtered(name: str, folder: Path) -> dict[str, Any]:
+    """Measure a peer's searches among the rows of each selection."""
+    peer = registry.make_filtering(name)
+    base = np.load(folder / "base.npy")
+    queries = np.load(folder / f"queries-{FILTERED_QUERIES}.npy")
+    with np.load(folder / SELECTIONS) as rows, np.load(folder / SELECTED_THRESHOLDS) as thresholds:
+        among = {each: filtered.Target(rows[each], thresholds[each]) for each in rows.files}
+    return filtered.measured(peer, base, queries, among)
+
+
+def measured_apart(
+    name: str, folder: Path, program: Path | None, *, filters: bool
+) -> dict[str, Any]:
     """Measure a peer in a process of its own; `program` measures what is no class here."""
-    is_program = registry.PEERS[name].is_program
+    is_program = not filters and registry.PEERS[name].is_program
     if is_program and program is None:
         return {"skipped": "no --program was given; cargo xtask bench builds it"}
     output = folder / "result.json"
@@ -79,6 +101,7 @@ def measured_apart(name: str, folder: Path, program: Path | None) -> dict[str, A
     environment |= dict.fromkeys(THREAD_VARIABLES, "1")
     command = [sys.executable, __file__, "--vectors", "--peer", name]
     command += ["--folder", str(folder), "--out", str(output)]
+    command += ["--filters"] if filters else []
     if is_program:
         command = [str(program), str(folder), str(output)]
     started = datetime.now(UTC)
@@ -118,10 +141,19 @@ def ending(status: int, last_line: str) -> str:
     return f"ended with status {status}: {last_line}"
 
 
-def prepared(data: Path, size: int, folder: Path) -> dict[str, Any]:
+def prepared(data: Path, size: int, folder: Path, *, filters: bool = False) -> dict[str, Any]:
     """Write rows, queries and exact answers where the children read them; return the notes."""
     read = dataset.read(data, size)
     np.save(folder / "base.npy", read.base)
+    if filters:
+        queries = read.queries[FILTERED_QUERIES]
+        np.save(folder / f"queries-{FILTERED_QUERIES}.npy", queries)
+        chosen = selections.drawn(read.base, measure.TOP)
+        targets = filtered.targets(read.base, queries, chosen)
+        np.savez(folder / SELECTIONS, **chosen)
+        answers = {name: target.threshold for name, target in targets.items()}
+        np.savez(folder / SELECTED_THRESHOLDS, **answers)
+        return read.notes | {"selections": selections.notes(chosen)}
     for name, queries in read.queries.items():
         np.save(folder / f"queries-{name}.npy", queries)
         threshold = recall.thresholds(read.base, queries, measure.TOP)
@@ -167,10 +199,12 @@ def kept(output: Path, notes: dict[str, Any]) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prepare the data, measure each peer, and write the results as they come."""
-    output: Path = arguments.out or ROOT / f"benches/out/peers-vectors-{arguments.size}.json"
+    filters: bool = arguments.filters
+    stem = "peers-filters" if filters else "peers-vectors"
+    output: Path = arguments.out or ROOT / f"benches/out/{stem}-{arguments.size}.json"
     output = output.absolute()
     output.parent.mkdir(parents=True, exist_ok=True)
-    names = registry.chosen(arguments.only)
+    names = registry.chosen(arguments.only, registry.FILTERING if filters else registry.PEERS)
     results: dict[str, Any] = {
         "command": " ".join(["bench_peers.py", *report.without_paths(sys.argv[1:])]),
         "machine": machine(),
@@ -184,27 +218,31 @@ def run(arguments: argparse.Namespace) -> None:
     }
     with tempfile.TemporaryDirectory(dir=output.parent, prefix="peers-") as name:
         folder = Path(name)
-        results["data"] = prepared(arguments.data, arguments.size, folder)
+        results["data"] = prepared(arguments.data, arguments.size, folder, filters=filters)
         notes = results["data"]
         print(f"{notes['base_rows']:,} rows of {notes['dimension']}, sha256 {notes['base_sha256']}")
         results["peers"] = kept(output, notes) if arguments.keep else {}
         for peer in names:
             print(f"{peer}: load average {os.getloadavg()[0]:.1f}", flush=True)
-            results["peers"][peer] = measured_apart(peer, folder, arguments.program)
+            found = measured_apart(peer, folder, arguments.program, filters=filters)
+            results["peers"][peer] = found
             reason = results["peers"][peer].get("skipped")
             print(f"{peer}: skipped: {reason}" if reason else f"{peer}: measured", flush=True)
-            text = json.dumps(report.with_rates(results), indent=1, ensure_ascii=False)
+            rated = report.with_fastest(results) if filters else report.with_rates(results)
+            text = json.dumps(rated, indent=1, ensure_ascii=False)
             output.write_text(text + "\n", encoding="utf-8")
-    table = report.table(results)
+    table = report.filters_table(results) if filters else report.table(results)
     output.with_suffix(".md").write_text(table, encoding="utf-8")
     print(table)
-    report.plot(results, output.with_suffix(".svg"))
+    if not filters:
+        report.plot(results, output.with_suffix(".svg"))
 
 
 def main() -> None:
     """Run all of it, or measure the one peer that a fresh process is for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vectors", action="store_true", required=True, help="vector search")
+    parser.add_argument("--filters", action="store_true", help="among selected rows")
     parser.add_argument("--size", type=int, choices=dataset.SIZES, default=dataset.MIDDLE)
     parser.add_argument("--data", type=Path, help="folder of the data set")
     parser.add_argument("--only", action="append", default=[], help="a peer or a family of them")
@@ -218,10 +256,11 @@ def main() -> None:
     if arguments.program is not None:
         arguments.program = arguments.program.absolute()
     if arguments.list:
-        print("\n".join(registry.PEERS))
+        print("\n".join(registry.FILTERING if arguments.filters else registry.PEERS))
         return
     if arguments.peer:
-        measure_here(arguments.peer, arguments.folder, arguments.out)
+        folder, output = arguments.folder, arguments.out
+        measure_here(arguments.peer, folder, output, filters=arguments.filters)
         return
     if arguments.data is None:
         folders = [ROOT / folder for folder in DATA_FOLDERS]

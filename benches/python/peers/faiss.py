@@ -9,11 +9,12 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 import faiss
+import numpy as np
 
-from peers.peer import Footprint, Ids, Matrix, Peer, Setting
+from peers import selections
+from peers.peer import FilteringPeer, Footprint, Ids, Matrix, Peer, Setting
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -150,3 +151,74 @@ class HnswSq(_Faiss):
     def use(self, setting: Setting) -> None:
         """Take efSearch with each call."""
         self._parameters = faiss.SearchParametersHNSW(efSearch=int(setting["efSearch"]))
+
+
+class _Selecting(FilteringPeer):
+    """Makes a selector of a bit for each row once for all queries."""
+
+    _index: Any
+    _selector: Any = None
+
+    def select(self, name: str) -> None:
+        """Make the selector; the library reads the bits, and keeps none of its own."""
+        chosen = selections.mask(self._selections[name], self._index.ntotal)
+        self._bits = np.packbits(chosen, bitorder="little")
+        self._selector = faiss.IDSelectorBitmap(self._bits)
+
+
+class SelectedIvfPq(IvfPq, _Selecting):
+    """The same lists and codes, where the selector leaves out codes."""
+
+    def settings(self) -> list[Setting]:
+        """Sweep the lists probed, all of them at last; few pass where few are selected."""
+        probes = [probe for probe in (8, 16, 32, 64, 128, 256, 512) if probe <= self._lists]
+        return [{"nprobe": probe, "k_factor": factor} for probe in probes for factor in (2, 4)]
+
+    def use(self, setting: Setting) -> None:
+        """Take the parameters and the selector with each call."""
+        inner = faiss.SearchParametersIVF(nprobe=int(setting["nprobe"]), sel=self._selector)
+        self._parameters = faiss.IndexRefineSearchParameters(
+            k_factor=float(setting["k_factor"]), base_index_params=inner
+        )
+
+
+class SelectedHnsw(HnswSq, _Selecting):
+    """The same graph, where the selector decides which of the rows met are returned."""
+
+    def settings(self) -> list[Setting]:
+        """Sweep efSearch, further than without a filter."""
+        efs = [10, 20, 40, 80, 160, 320, 640, 1_280, 2_560]
+        return [{"efSearch": ef} for ef in efs]
+
+    def use(self, setting: Setting) -> None:
+        """Take efSearch and the selector with each call."""
+        self._parameters = faiss.SearchParametersHNSW(
+            efSearch=int(setting["efSearch"]), sel=self._selector
+        )
+
+
+class SelectedFlat(_Faiss, FilteringPeer):
+    """Every selected row compared, by its number."""
+
+    def build(self, base: Matrix, threads: int = 1) -> None:
+        """Copy the base."""
+        self._rows_bytes = base.shape[1] * 4
+        self._build("Flat", base, threads)
+        self.method = "Flat, IDSelectorArray"
+        self._index.add(base)
+
+    def footprint(self) -> Footprint:
+        """Return the rows themselves."""
+        return Footprint(0.0, self._rows_bytes)
+
+    def select(self, name: str) -> None:
+        """Make the selector; the library compares the rows that this one names, and no others."""
+        self._rows = self._selections[name]
+        self._parameters = faiss.SearchParameters(sel=faiss.IDSelectorArray(self._rows))
+
+    def settings(self) -> list[Setting]:
+        """Return the one there is."""
+        return [{}]
+
+    def use(self, setting: Setting) -> None:
+        """Do nothing."""

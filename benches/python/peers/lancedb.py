@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import lancedb
 import numpy as np
 import pyarrow as pa
 from lancedb.index import HnswSq, IvfPq
 
-from peers.peer import Footprint, Ids, Matrix, Peer, Setting
+from peers import selections
+from peers.peer import FilteringPeer, Footprint, Ids, Matrix, Peer, Setting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +34,8 @@ class Lance(Peer):
         # Beside the results, on the disk that a user would use.
         self._folder = tempfile.TemporaryDirectory(prefix="lancedb-", dir=Path.cwd())
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(base.reshape(-1)), self._dim)
-        rows = pa.table({"id": pa.array(np.arange(count)), "vector": vectors})
+        columns = {"id": pa.array(np.arange(count)), "vector": vectors}
+        rows = pa.table(columns | self._columns(count))
         self._table = lancedb.connect(self._folder.name).create_table("rows", rows)
         # Lists of 512 rows; the library's advice for HNSW is lists of about a million.
         if self._kind == "pq":
@@ -51,6 +53,11 @@ class Lance(Peer):
         self._table.create_index("vector", config=config)
         self.method = f"{made}, refined by the stored rows"
         self._count = count
+
+    def _columns(self, count: int) -> dict[str, Any]:
+        """Return more columns of so many rows."""
+        del count
+        return {}
 
     def footprint(self) -> Footprint:
         """Return what lies on disk, less the rows."""
@@ -75,12 +82,12 @@ class Lance(Peer):
         """Take the parameters with each call."""
         self._setting = setting
 
+    def _search(self, vectors: Any, k: int) -> Any:
+        query = self._table.search(vectors, vector_column_name="vector")
+        return query.select(["id", "_distance"]).limit(k)
+
     def _query(self, vectors: Any, k: int) -> Any:
-        query = (
-            self._table.search(vectors, vector_column_name="vector")
-            .select(["id", "_distance"])
-            .limit(k)
-        )
+        query = self._search(vectors, k)
         query = query.distance_type("dot").refine_factor(int(self._setting["refine_factor"]))
         if "ef" in self._setting:
             return query.nprobes(self._parts).ef(int(self._setting["ef"])).to_arrow()
@@ -102,3 +109,42 @@ class Lance(Peer):
             place = np.arange(len(at)) - np.searchsorted(at, at)
             found[at, place] = ids
         return found
+
+
+class FilteringLance(Lance, FilteringPeer):
+    """A column for each selection, with an index of bitmaps, that is asked before the vectors."""
+
+    _FEW: Final = 50
+    """Where fewer than one row in so many is selected, comparing all of them is tried."""
+
+    def build(self, base: Matrix, threads: int = 1) -> None:
+        """Write and index the columns, too."""
+        super().build(base, threads)
+        for at in range(len(self._selections)):
+            self._table.create_scalar_index(f"s{at}", index_type="BITMAP")
+        self.method += ", a column with a bitmap index a selection"
+
+    def _columns(self, count: int) -> dict[str, Any]:
+        return {
+            f"s{at}": pa.array(selections.mask(rows, count).astype(np.int8))
+            for at, rows in enumerate(self._selections.values())
+        }
+
+    def select(self, name: str) -> None:
+        """Take the clause with each call."""
+        self._where = f"s{list(self._selections).index(name)} = 1"
+        self._few = len(self._selections[name]) * self._FEW < self._count
+
+    def settings(self) -> list[Setting]:
+        """Sweep as without a filter, and the vector index's being left aside."""
+        aside: list[Setting] = [{"index_left_aside": 1, "refine_factor": 1}] if self._few else []
+        return aside + super().settings()
+
+    def _search(self, vectors: Any, k: int) -> Any:
+        query = super()._search(vectors, k).where(self._where, prefilter=True)
+        return query.bypass_vector_index() if "index_left_aside" in self._setting else query
+
+    def _query(self, vectors: Any, k: int) -> Any:
+        if "index_left_aside" in self._setting:
+            return self._search(vectors, k).distance_type("dot").to_arrow()
+        return super()._query(vectors, k)

@@ -130,11 +130,8 @@ def sweep(
     ]
 
 
-def measured(
-    peer: Peer, base: Matrix, sets: dict[str, tuple[Matrix, NDArray[np.float64]]]
-) -> dict[str, Any]:
-    """Build a peer's index over the base and sweep it over each set of queries."""
-    load = os.getloadavg()[0]
+def built(peer: Peer, base: Matrix) -> dict[str, Any]:
+    """Build a peer's index over the base; return what it took and what it takes."""
     before = memory_kb("RssAnon")
     wall, cpu = time.perf_counter(), time.process_time()
     peer.build(base, threads=1)
@@ -151,6 +148,15 @@ def measured(
     if before is not None and after is not None:
         added = (after - before) * 1024 / len(base)
         result["bytes_per_vector"]["anonymous_memory_added"] = added
+    return result
+
+
+def measured(
+    peer: Peer, base: Matrix, sets: dict[str, tuple[Matrix, NDArray[np.float64]]]
+) -> dict[str, Any]:
+    """Build a peer's index over the base and sweep it over each set of queries."""
+    load = os.getloadavg()[0]
+    result = built(peer, base)
     result["sets"] = {
         name: sweep(peer, base, queries, threshold) for name, (queries, threshold) in sets.items()
     }

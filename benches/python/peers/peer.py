@@ -73,6 +73,20 @@ class Peer(ABC):
         """Return the same for many queries, a row each."""
 
 
+class FilteringPeer(Peer):
+    """A peer whose searches return rows of one selection alone, of several that it was told of."""
+
+    _selections: dict[str, Ids]
+
+    def declare(self, selections: dict[str, Ids]) -> None:
+        """Take the ordinals of each selection, before building: columns are written with rows."""
+        self._selections = selections
+
+    @abstractmethod
+    def select(self, name: str) -> None:
+        """Search among the rows of this selection from now on; settings may depend on it."""
+
+
 def to_i8(rows: NDArray[np.float32], scale: float) -> NDArray[np.int8]:
     """Return components times a scale, rounded, and clipped without `np.clip`'s cost a call."""
     steps = np.rint(rows * np.float32(scale))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import qdrant_edge as qd
 
-from peers.peer import Footprint, Ids, Matrix, Peer, Setting
+from peers.peer import FilteringPeer, Footprint, Ids, Matrix, Peer, Setting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +19,7 @@ class Qdrant(Peer):
     """One segment, all of it pinned in memory."""
 
     distribution = "qdrant-edge-py"
+    _full_scan_kb = 10
 
     def __init__(self, codes: str, m: int = 16, ef_construct: int = 200) -> None:
         """Choose the codes, `i8` or `turbo4`, the degree and the effort of building."""
@@ -40,7 +41,7 @@ class Qdrant(Peer):
             hnsw_config=qd.HnswIndexConfig(
                 self._m,
                 self._ef_construct,
-                full_scan_threshold=10,
+                full_scan_threshold=self._full_scan_kb,
                 max_indexing_threads=threads,
                 memory=pinned,
             ),
@@ -52,9 +53,12 @@ class Qdrant(Peer):
             wal_enabled=False,
         )
         self._shard = qd.EdgeShard.create(self._folder.name, config)
+        for field in self._fields():
+            schema = qd.PayloadSchemaType.Bool
+            self._shard.update(qd.UpdateOperation.create_field_index(field, schema))
         for start in range(0, count, 1_000):
             points = [
-                qd.Point(start + at, row.tolist())
+                qd.Point(start + at, row.tolist(), self._payload(start + at))
                 for at, row in enumerate(base[start : start + 1_000])
             ]
             self._shard.update(qd.UpdateOperation.upsert_points(points))
@@ -62,6 +66,14 @@ class Qdrant(Peer):
         while self._shard.optimize():
             pass
         self._count = count
+
+    def _fields(self) -> list[str]:
+        """Return the fields of the payloads, to be indexed before the graph is built."""
+        return []
+
+    def _payload(self, row: int) -> dict[str, bool] | None:
+        del row
+        return None
 
     def footprint(self) -> Footprint:
         """Return what lies on disk, less the rows; files are larger than what fills them."""
@@ -116,3 +128,52 @@ class Qdrant(Peer):
             for at, points in enumerate(self._shard.query_batch(qd.QueryBatchRequest(asked))):
                 found[start + at, : len(points)] = [point.id for point in points]
         return found
+
+
+class FilteringQdrant(Qdrant, FilteringPeer):
+    """A field with an index for each selection, so that the graph has links for it, too."""
+
+    # The library's default: where the rows that pass take less, all of them are compared.
+    _full_scan_kb = 10_000
+
+    def build(self, base: Matrix, threads: int = 1) -> None:
+        """Note which selections a row is in, and build."""
+        self._of_row: list[dict[str, bool]] = [{} for _ in range(len(base))]
+        for at, rows in enumerate(self._selections.values()):
+            for row in rows.tolist():
+                self._of_row[row][f"s{at}"] = True
+        super().build(base, threads)
+        self.method += ", a field with an index a selection"
+
+    def _fields(self) -> list[str]:
+        return [f"s{at}" for at in range(len(self._selections))]
+
+    def _payload(self, row: int) -> dict[str, bool] | None:
+        return self._of_row[row]
+
+    def select(self, name: str) -> None:
+        """Take the condition with each call."""
+        field = f"s{list(self._selections).index(name)}"
+        self._filter = qd.Filter(must=[qd.FieldCondition(field, match=qd.MatchValue(value=True))])
+
+    def settings(self) -> list[Setting]:
+        """Sweep ef, with ACORN's second hops over rows that the filter leaves out and without."""
+        return [
+            {"hnsw_ef": ef, "oversampling": 2.0, "acorn": acorn}
+            for ef in (10, 20, 40, 80, 160, 320, 640)
+            for acorn in (0, 1)
+        ]
+
+    def use(self, setting: Setting) -> None:
+        """Take the parameters with each call."""
+        self._parameters = qd.SearchParams(
+            hnsw_ef=int(setting["hnsw_ef"]),
+            quantization=qd.QuantizationSearchParams(
+                rescore=True, oversampling=float(setting["oversampling"])
+            ),
+            acorn=qd.AcornSearchParams(enable=bool(setting["acorn"])),
+        )
+
+    def _request(self, query: NDArray[np.float32], k: int) -> Any:
+        nearest = qd.Query.Nearest(query.tolist())
+        return qd.QueryRequest(limit=k, query=nearest, params=self._parameters, filter=self._filter)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
-    from peers.peer import Peer
+    from collections.abc import Mapping
+
+    from peers.peer import FilteringPeer, Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +61,41 @@ PEERS: Final = {
 }
 
 
-def chosen(only: list[str]) -> list[str]:
+FILTERING: Final = {
+    "sutra": Entry("ours", "FilteredSutra"),
+    "sutra-exact": Entry("ours", "ExactSutra"),
+    "sutra-after": Entry("ours", "SutraFilteringAfter"),
+    "faiss-flat": Entry("faiss", "SelectedFlat"),
+    "faiss-ivf-pq192": Entry("faiss", "SelectedIvfPq", {"codes": "PQ{half}x4fsr"}),
+    "faiss-hnsw-sq8": Entry("faiss", "SelectedHnsw"),
+    "lancedb-ivf-pq": Entry("lancedb", "FilteringLance", {"kind": "pq"}),
+    "qdrant-i8": Entry("qdrant", "FilteringQdrant", {"codes": "i8"}),
+}
+"""Those that search under filters, each of them a `FilteringPeer`."""
+
+
+def chosen(only: list[str], peers: Mapping[str, Entry] = PEERS) -> list[str]:
     """Return the names of the peers that are asked for, all of them where none is.
 
     Raises:
         KeyError: A name is neither a peer's nor a family's.
     """
     for name in only:
-        if name not in PEERS and all(entry.module != name for entry in PEERS.values()):
-            raise KeyError(f"no peer {name}; there are {', '.join(PEERS)}")
-    return [name for name, entry in PEERS.items() if not only or {name, entry.module} & set(only)]
+        if name not in peers and all(entry.module != name for entry in peers.values()):
+            raise KeyError(f"no peer {name}; there are {', '.join(peers)}")
+    return [name for name, entry in peers.items() if not only or {name, entry.module} & set(only)]
 
 
 def make(name: str) -> Peer:
     """Return a peer, its library imported."""
-    entry = PEERS[name]
+    return cast("Peer", _made(PEERS[name]))
+
+
+def make_filtering(name: str) -> FilteringPeer:
+    """Return a peer that searches under filters, its library imported."""
+    return cast("FilteringPeer", _made(FILTERING[name]))
+
+
+def _made(entry: Entry) -> Any:
     module = importlib.import_module(f"peers.{entry.module}")
-    return cast("Peer", getattr(module, entry.peer)(**entry.arguments))
+    return getattr(module, entry.peer)(**entry.arguments)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from peers.dataset import SEED
+from peers.filtered import WANTED, fastest
 from peers.recall import Rate, frontier, rate_at
 
 if TYPE_CHECKING:
@@ -106,12 +108,81 @@ def table(results: dict[str, Any]) -> str:
     sets = dict.fromkeys(name for peer in measured(results).values() for name in peer["sets"])
     for queries in sets:
         lines += ["", f"Queries {queries}:", "", *_table_of(results, queries)]
-    lines += ["", "| peer | version | method |", "|---|---|---|"]
+    lines += _methods(results)
+    return "\n".join(lines) + "\n"
+
+
+def _methods(results: dict[str, Any]) -> list[str]:
+    lines = ["", "| peer | version | method |", "|---|---|---|"]
     for name, peer in measured(results).items():
         lines.append(f"| {name} | {peer['version']} | {peer['method']} |")
     skipped = {n: p["skipped"] for n, p in results["peers"].items() if "skipped" in p}
     lines += [""] if skipped else []
     lines += [f"- {name} was skipped: {reason}" for name, reason in skipped.items()]
+    return lines
+
+
+def with_fastest(results: dict[str, Any]) -> dict[str, Any]:
+    """Add to each peer the fastest setting of each selection that finds enough; None for none."""
+    for peer in measured(results).values():
+        peer["fastest"] = {name: fastest(sweep) for name, sweep in peer["sets"].items()}
+    return results
+
+
+def _under_filter(sweep: list[dict[str, Any]]) -> str:
+    best = fastest(sweep)
+    if best is None:
+        return f"- ({max(each['single']['recall'] for each in sweep):.2f})"
+    fewer = " †" if best["short"] else ""
+    return f"{best['single']['qps_cpu']:,.0f}{fewer}"
+
+
+def times_as_fast(results: dict[str, Any], others: list[str], name: str) -> str:
+    """Return Sutra's rate under a filter by the fastest of the others', and which that is."""
+    peers = measured(results)
+    rates = {
+        peer: float(best["single"]["qps_cpu"])
+        for peer in ["sutra", *others]
+        if peer in peers and (best := fastest(peers[peer]["sets"][name])) is not None
+    }
+    own = rates.pop("sutra", None)
+    if own is None or not rates:
+        return "-"
+    rival = max(rates, key=lambda peer: rates[peer])
+    return f"{own / rates[rival]:.2f}" + (f" ({rival})" if len(others) > 1 else "")
+
+
+def filters_table(results: dict[str, Any]) -> str:
+    """Return the tables of searches under filters: rates, Sutra's beside the others', methods."""
+    data, machine, k = results["data"], results["machine"], results["k"]
+    peers = measured(results)
+    names = list(data["selections"]["rows"])
+    lines = [
+        f"# Vector search under filters over {data['base_rows']:,} rows of {data['dimension']}",
+        "",
+        "Queries a CPU-second by single calls on one thread, at the fastest setting with a",
+        f"recall@{k} of {WANTED} or more; - where there is none, with the most that was found;",
+        f"† where some queries got fewer than {k} rows. random: rows drawn at random; near: the",
+        f"rows most similar to one of them. {machine['cpu']}, {machine['cores']} cores; load is",
+        f"the machine's average. Seed {SEED}; Python {results['python']}; commit",
+        f"{results['commit']}.",
+        "",
+        f"| peer | build CPU s | {' | '.join(names)} | load |",
+        "|---|---:|" + "---:|" * len(names) + "---:|",
+    ]
+    for name, peer in peers.items():
+        cells = " | ".join(_under_filter(peer["sets"][each]) for each in names)
+        load = peer["load_average_1_min"]
+        lines.append(
+            f"| {name} | {peer['build']['cpu_s']:.1f} | {cells} | "
+            f"{load['before']:.1f} to {load['after']:.1f} |"
+        )
+    lines += ["", f"| sutra is | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
+    others = [name for name in peers if not name.startswith("sutra")]
+    for title, rivals in (("filtering after", ["sutra-after"]), ("the fastest other", others)):
+        cells = " | ".join(times_as_fast(results, rivals, each) for each in names)
+        lines.append(f"| times as fast as {title} | {cells} |")
+    lines += _methods(results)
     return "\n".join(lines) + "\n"
 
 
