@@ -150,9 +150,9 @@ def prepared(data: Path, size: int, folder: Path, *, filters: bool = False) -> d
         np.save(folder / f"queries-{FILTERED_QUERIES}.npy", queries)
         chosen = selections.drawn(read.base, measure.TOP)
         targets = filtered.targets(read.base, queries, chosen)
-        np.savez(folder / SELECTIONS, **chosen)
+        np.savez(folder / SELECTIONS, allow_pickle=False, **chosen)
         answers = {name: target.threshold for name, target in targets.items()}
-        np.savez(folder / SELECTED_THRESHOLDS, **answers)
+        np.savez(folder / SELECTED_THRESHOLDS, allow_pickle=False, **answers)
         return read.notes | {"selections": selections.notes(chosen)}
     for name, queries in read.queries.items():
         np.save(folder / f"queries-{name}.npy", queries)

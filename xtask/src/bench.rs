@@ -32,7 +32,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<(
         Some(BenchPart::Stores(arguments)) => return stores(workspace, arguments),
         Some(BenchPart::Peers(arguments)) => {
             let data = vectors_data(workspace, arguments.data.as_deref())?;
-            return peers(workspace, arguments, &data, "peers-vectors");
+            let name = if arguments.filters { "peers-filters" } else { "peers-vectors" };
+            return peers(workspace, arguments, &data, name);
         }
         Some(BenchPart::Vectors(arguments)) => return vectors(workspace, arguments),
         None => {}
@@ -78,8 +79,9 @@ fn vectors(workspace: &Workspace, arguments: &VectorsArguments) -> Result<()> {
     let data = vectors_data(workspace, arguments.data.as_deref())?;
     for size in &arguments.size {
         let only = ["sutra", "sutra-rust"].map(str::to_owned).to_vec();
+        let size = size.clone();
         let arguments =
-            PeersArguments { vectors: true, size: size.clone(), data: None, only, keep: false };
+            PeersArguments { vectors: true, filters: false, size, data: None, only, keep: false };
         peers(workspace, &arguments, &data, "vectors")?;
     }
     Ok(())
@@ -110,6 +112,9 @@ fn peers(workspace: &Workspace, arguments: &PeersArguments, data: &Path, name: &
     bench.arg("--program").arg(workspace.target(&program));
     for peer in &arguments.only {
         bench.args(["--only", peer]);
+    }
+    if arguments.filters {
+        bench.arg("--filters");
     }
     if arguments.keep {
         bench.arg("--keep");

@@ -158,6 +158,9 @@ pub(crate) struct PeersArguments {
     /// Vector search: recall against queries a second, one thread
     #[arg(long, required = true)]
     pub(crate) vectors: bool,
+    /// Among selected rows: half of them to a thousandth, at random and near each other
+    #[arg(long)]
+    pub(crate) filters: bool,
     /// How many rows; 100000 stands for all of WordNet
     #[arg(long, value_name = "N", default_value = "100000", value_parser = SIZES)]
     pub(crate) size: String,
@@ -261,6 +264,8 @@ mod tests {
         };
         assert!(parse("").is_err());
         assert!(parse("--vectors").is_ok());
+        assert!(parse("--filters").is_err());
+        assert!(parse("--vectors --filters --only qdrant").is_ok());
         assert!(parse("--vectors --size 1000000 --only faiss --only svs").is_ok());
         assert!(parse("--vectors --size 12").is_err());
     }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from peers.peer import Matrix
+    from peers.peer import Ids, Matrix
 
 SEED: Final = 7
 QUERIES: Final = 2_000
@@ -83,7 +83,7 @@ def perturbed(rows: Matrix, count: int, stream: int, block: int = 20_000) -> Mat
     return copies
 
 
-def digest(rows: Matrix) -> str:
+def digest(rows: Matrix | Ids) -> str:
     """Return the SHA-256 of the rows' bytes."""
     return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()
 
