@@ -719,9 +719,9 @@ impl GraphStore {
 
     /// Build the indexes for approximate search that are missing; return how many were built.
     ///
-    /// Happens by itself in the background, too, for segments of 4,096 vectors and more: what that, or
-    /// another process, is building is waited for. It takes about 120 microseconds a vector of 384
-    /// components, on half of the cores; Ctrl-C stops it.
+    /// Happens by itself in the background, too, for segments of 4,096 vectors and more; what that
+    /// or another process is building is waited for. It takes about 120 microseconds a vector of
+    /// 384 components, on half of the cores; Ctrl-C stops it.
     fn index_vectors(&self, py: Python<'_>) -> PyResult<u64> {
         self.run(py, storage_core::GraphStore::index_vectors)
     }

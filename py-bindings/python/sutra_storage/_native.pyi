@@ -1490,9 +1490,9 @@ class GraphStore(Reader):
     def index_vectors(self) -> int:
         """Build the indexes for approximate search that are missing; return how many were built.
 
-        Happens by itself in the background, too, for segments of 4,096 vectors and more: what that, or
-        another process, is building is waited for. It takes about 120 microseconds a vector of 384
-        components, on half of the cores; Ctrl-C stops it.
+        Happens by itself in the background, too, for segments of 4,096 vectors and more; what that
+        or another process is building is waited for. It takes about 120 microseconds a vector of
+        384 components, on half of the cores; Ctrl-C stops it.
         """
     def verify(self) -> VerifyReport:
         """Read every file whole, compare all checksums, and report what is damaged."""
