@@ -443,6 +443,7 @@ faults! { is_noticed:
     a_dropped_sync_of_the_logs_names_is_noticed: Fault::Dropped(Site::LogDirectory);
     a_dropped_sync_of_the_segments_names_is_noticed: Fault::Dropped(Site::SegmentDirectory);
     a_dropped_sync_of_the_stores_names_is_noticed: Fault::Dropped(Site::StoreDirectory);
+    a_dropped_sync_of_the_stores_own_name_is_noticed: Fault::Dropped(Site::ParentDirectory);
     dropped_syncs_of_the_name_of_the_store_are_noticed: Fault::AllDropped(Site::ParentDirectory);
     a_log_synced_after_its_marker_is_noticed: Fault::Late(Site::Log, 1);
     a_log_synced_after_the_next_was_made_is_noticed: Fault::Late(Site::Log, 4);
@@ -456,7 +457,6 @@ faults! { is_noticed:
 }
 
 faults! { is_harmless:
-    a_dropped_sync_of_the_stores_name_is_made_up_for: Fault::Dropped(Site::ParentDirectory);
     a_log_named_before_its_header_is_durable_does_not_count: Fault::Late(Site::NewLog, 1);
     a_segment_named_before_it_is_durable_does_not_count: Fault::Late(Site::Segment, 1);
 }
