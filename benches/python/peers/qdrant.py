@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import qdrant_edge as qd
@@ -13,6 +13,10 @@ from peers.peer import FilteringPeer, Footprint, Ids, Matrix, Peer, Setting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+IN: Final = "in"
+"""What the field of a selected row holds; a bool would become 1 in a condition, and match none."""
 
 
 class Qdrant(Peer):
@@ -54,7 +58,7 @@ class Qdrant(Peer):
         )
         self._shard = qd.EdgeShard.create(self._folder.name, config)
         for field in self._fields():
-            schema = qd.PayloadSchemaType.Bool
+            schema = qd.PayloadSchemaType.Keyword
             self._shard.update(qd.UpdateOperation.create_field_index(field, schema))
         for start in range(0, count, 1_000):
             points = [
@@ -71,7 +75,7 @@ class Qdrant(Peer):
         """Return the fields of the payloads, to be indexed before the graph is built."""
         return []
 
-    def _payload(self, row: int) -> dict[str, bool] | None:
+    def _payload(self, row: int) -> dict[str, str] | None:
         del row
         return None
 
@@ -138,23 +142,23 @@ class FilteringQdrant(Qdrant, FilteringPeer):
 
     def build(self, base: Matrix, threads: int = 1) -> None:
         """Note which selections a row is in, and build."""
-        self._of_row: list[dict[str, bool]] = [{} for _ in range(len(base))]
+        self._of_row: list[dict[str, str]] = [{} for _ in range(len(base))]
         for at, rows in enumerate(self._selections.values()):
             for row in rows.tolist():
-                self._of_row[row][f"s{at}"] = True
+                self._of_row[row][f"s{at}"] = IN
         super().build(base, threads)
         self.method += ", a field with an index a selection"
 
     def _fields(self) -> list[str]:
         return [f"s{at}" for at in range(len(self._selections))]
 
-    def _payload(self, row: int) -> dict[str, bool] | None:
+    def _payload(self, row: int) -> dict[str, str] | None:
         return self._of_row[row]
 
     def select(self, name: str) -> None:
         """Take the condition with each call."""
         field = f"s{list(self._selections).index(name)}"
-        self._filter = qd.Filter(must=[qd.FieldCondition(field, match=qd.MatchValue(value=True))])
+        self._filter = qd.Filter(must=[qd.FieldCondition(field, match=qd.MatchValue(value=IN))])
 
     def settings(self) -> list[Setting]:
         """Sweep ef, with ACORN's second hops over rows that the filter leaves out and without."""
