@@ -25,7 +25,7 @@ ENOUGH: Final = 3
 """Settings that reach it, after which the rest of a sweep, which is slower, is left out."""
 PASS_S: Final = 0.5
 """A pass that would take longer is over fewer queries: the settings are many."""
-FEWEST: Final = 200
+FEWEST: Final = 100
 WARM_UP: Final = 20
 
 
