@@ -54,7 +54,7 @@ pub(super) fn efforts(
     if rows.len() <= K {
         return Some([Effort::ALL; TARGETS.len()]);
     }
-    let (sample, others) = Sample::draw(view, seed);
+    let (sample, others) = Sample::draw(view, seed, go_on)?;
     let coarse = sample.one_in(COARSE);
     let mut best = Best([(f64::INFINITY, Effort::ALL); TARGETS.len()]);
     for lists in LISTS {
@@ -172,30 +172,38 @@ struct Sample {
 
 impl Sample {
     /// Those to choose efforts by, and those to confirm them.
-    fn draw(view: &AnnView<'_>, seed: u64) -> (Self, Self) {
+    ///
+    /// `None` where it is not to go on.
+    fn draw(
+        view: &AnnView<'_>,
+        seed: u64,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Option<(Self, Self)> {
         let all = Random(seed ^ 0x5eed).sample(QUERIES + CONFIRMING, view.rows.len());
         let every = (QUERIES + CONFIRMING) / QUERIES;
         let (first, others): (Vec<_>, Vec<_>) =
             all.into_iter().enumerate().partition(|(at, _)| at.is_multiple_of(every));
         let of = |ordinals: Vec<(usize, u32)>| {
-            Self::of(view, &ordinals.into_iter().map(|(_, ordinal)| ordinal).collect::<Vec<_>>())
+            let ordinals: Vec<u32> = ordinals.into_iter().map(|(_, ordinal)| ordinal).collect();
+            Self::of(view, &ordinals, go_on)
         };
-        (of(first), of(others))
+        Some((of(first)?, of(others)?))
     }
 
-    fn of(view: &AnnView<'_>, ordinals: &[u32]) -> Self {
+    fn of(view: &AnnView<'_>, ordinals: &[u32], go_on: &(dyn Fn() -> bool + Sync)) -> Option<Self> {
         let dim = view.rows.dim();
         let mut vectors = vec![0.0; ordinals.len() * dim];
         for (vector, &ordinal) in vectors.chunks_exact_mut(dim).zip(ordinals) {
             view.rows.unit_row(ordinal, vector);
         }
         let worst = |vector: &[f32]| {
+            go_on().then_some(())?;
             // The vector itself is the nearest most often, and no neighbour.
             let hits = view.search(vector, K + 1, EXACT, Selection::All).expect("a row is a query");
-            hits.last().map_or(f32::NEG_INFINITY, |hit| hit.score)
+            Some(hits.last().map_or(f32::NEG_INFINITY, |hit| hit.score))
         };
-        let worst = vectors.par_chunks_exact(dim).map(worst).collect();
-        Self { dim, vectors, worst }
+        let worst = vectors.par_chunks_exact(dim).map(worst).collect::<Option<_>>()?;
+        Some(Self { dim, vectors, worst })
     }
 
     /// One in so many of them: they are in order of their ordinals.
